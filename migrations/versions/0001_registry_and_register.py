@@ -25,6 +25,7 @@ def upgrade() -> None:
     run(read("0001_grants.sql"))
     run("SELECT register.ensure_partitions((now() + interval '3 months')::date)")
     run("RESET ROLE")
+    run(read("0001_owners.sql"))
 
 
 def downgrade() -> None:

@@ -1,0 +1,46 @@
+"""Brings a database to the newest revision, and tells where it stands. What `koppelpunt migrate` does."""
+
+from urllib.parse import urlsplit, urlunsplit
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, pool
+
+VERSION_TABLE = "koppelpunt_migration"
+
+
+def migrate(url: str) -> None:
+    """Run every migration that has not run yet, each as one transaction. Running twice changes nothing.
+
+    `url` is postgresql://… of a superuser, or of a user with CREATEROLE who owns the database. Two at once wait for
+    each other. Raises sqlalchemy.exc.OperationalError when the server cannot be reached.
+    """
+    command.upgrade(_configuration(url), "head")
+
+
+def current_revision(url: str) -> str | None:
+    """Return the revision that a database is at; None for one that was never migrated."""
+    engine = create_engine(_with_driver(url), poolclass=pool.NullPool)
+    try:
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+            return context.get_current_revision()
+    finally:
+        engine.dispose()
+
+
+def _configuration(url: str) -> Config:
+    configuration = Config()
+    configuration.set_main_option("script_location", "migrations:")
+    # Percent signs of a quoted password are taken for interpolation otherwise.
+    configuration.set_main_option("sqlalchemy.url", _with_driver(url).replace("%", "%%"))
+    return configuration
+
+
+def _with_driver(url: str) -> str:
+    """Name the driver, which SQLAlchemy would otherwise choose to be one that is not installed."""
+    parts = urlsplit(url)
+    if parts.scheme.split("+")[0] not in {"postgresql", "postgres"}:
+        raise ValueError("A migration needs a URL of PostgreSQL: postgresql://user:password@host:port/database.")
+    return urlunsplit(parts._replace(scheme="postgresql+psycopg"))
