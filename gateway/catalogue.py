@@ -38,6 +38,11 @@ class Api(BaseModel):
     headers: Mapping[str, str] = Field(default_factory=dict)
     pass_headers: tuple[str, ...] = ()
 
+    @property
+    def right(self) -> str:
+        """The name by which a machtiging allows it: a BRP API whatever its path, any other by its own name."""
+        return self.name if self.kind == "other" else self.kind
+
 
 class TokenTexts(BaseModel):
     """One answer by which RvIG says *your token does not work*: exact, never searched for in a text."""

@@ -5,6 +5,7 @@ KoppelpuntError
 │   ├── Malformed            the request cannot be read
 │   ├── NotAuthenticated     credentials missing, wrong or expired
 │   ├── NotPermitted         known caller, but not this
+│   ├── AsRvig               RvIG would refuse this too: the answer is RvIG's own document
 │   └── TooMany              over a rate or a ration
 ├── TenantError              the tenant's beheerder must act
 │   └── Blocked              a blokkade, or withdrawn, or expired
@@ -18,6 +19,8 @@ KoppelpuntError
 
 Texts are Dutch because callers read them; they never hold personal data or secrets.
 """
+
+from gateway.brp.problems import ProblemShape
 
 
 class KoppelpuntError(Exception):
@@ -50,6 +53,14 @@ class NotAuthenticated(CallerError):
 
 class NotPermitted(CallerError):
     """The caller is known, and may not do this."""
+
+
+class AsRvig(CallerError):
+    """What RvIG refuses, refused here: `shape` is the problem that RvIG would have given, word for word."""
+
+    def __init__(self, shape: ProblemShape) -> None:
+        super().__init__(shape.code or "rvig", shape.detail or shape.title)
+        self.shape = shape
 
 
 class TooMany(CallerError):

@@ -1,0 +1,131 @@
+"""Reads the registry into the snapshot, and keeps it fresh. The gateway's only reading of PostgreSQL.
+
+Owns one connection. Refuses nothing by itself: what it cannot read stays as it was, its age is told, and the opening
+statement decides all the same.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+import structlog
+
+from gateway.registry_rows import read_blokkades, read_parts
+from gateway.snapshot import Snapshot
+
+CHANNEL = "koppelpunt_registry"
+log = structlog.get_logger("koppelpunt.registry")
+
+
+class RegistryReader:
+    """Fills a snapshot and keeps it fresh until closed. `loaded_at` is monotonic seconds, 0.0 before the first load."""
+
+    def __init__(self, connect: Callable[[], Any], snapshot: Snapshot, *, full_every: float = 600.0) -> None:
+        self._connect = connect
+        self._snapshot = snapshot
+        self._full_every = full_every
+        self._connection: asyncpg.Connection[Any] | None = None
+        self._lock = asyncio.Lock()
+        self._noticed: set[str] = set()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.loaded_at = 0.0
+        self.reloads = 0
+
+    async def start(self) -> None:
+        """Read everything once, then keep it fresh in the background. Raises what the first reading raises."""
+        await self._read_all()
+        self._task = asyncio.create_task(self._keep_fresh(), name="registry-reader")
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        if self._connection is not None:
+            await self._connection.close(timeout=2)
+
+    async def refresh(self, tenant_ids: Iterable[int]) -> None:
+        """Read these tenants again now: the opening said *gewijzigd*."""
+        await self._read_tenants(sorted(set(tenant_ids)))
+
+    async def _open(self) -> asyncpg.Connection[Any]:
+        if self._connection is None or self._connection.is_closed():
+            connection = await self._connect()
+            await connection.add_listener(CHANNEL, self._on_notice)
+            self._connection = connection
+            # Notices were lost while nobody listened: only a whole reading makes up for them.
+            self._noticed.add("*")
+        return self._connection
+
+    def _on_notice(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        self._noticed.add(str(payload))
+        self._wake.set()
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._full_every * random.uniform(0.8, 1.0)):
+                    await self._wake.wait()
+            if not self._wake.is_set():
+                self._noticed.add("*")
+            self._wake.clear()
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        noticed, self._noticed = self._noticed, set()
+        try:
+            if "*" in noticed:
+                await self._read_all()
+                return
+            if "blokkade" in noticed:
+                await self._read_blokkades()
+            tenant_ids = sorted(int(payload) for payload in noticed if payload.isdecimal())
+            if tenant_ids:
+                await self._read_tenants(tenant_ids)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            log.warning("registry_not_read", error=type(error).__name__)
+            self._noticed |= noticed
+            await asyncio.sleep(random.uniform(0.5, 1.5))
+            self._wake.set()
+
+    async def _read_all(self) -> None:
+        async with self._lock:
+            connection = await self._open()
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                parts = await read_parts(connection, None)
+                blokkades = await read_blokkades(connection)
+            self._noticed.discard("*")
+            for tenant_id in [known for known in self._snapshot.parts if known not in parts]:
+                self._snapshot.replace_tenant(tenant_id, None)
+            for number, (tenant_id, part) in enumerate(parts.items()):
+                if self._snapshot.parts.get(tenant_id) != part:
+                    self._snapshot.replace_tenant(tenant_id, part)
+                if number % 100 == 99:
+                    await asyncio.sleep(0)
+            self._snapshot.blokkades = blokkades
+            self.loaded_at = time.monotonic()
+            self.reloads += 1
+
+    async def _read_tenants(self, tenant_ids: list[int]) -> None:
+        async with self._lock:
+            connection = await self._open()
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                parts = await read_parts(connection, tenant_ids)
+                blokkades = await read_blokkades(connection)
+            for tenant_id in tenant_ids:
+                self._snapshot.replace_tenant(tenant_id, parts.get(tenant_id))
+            self._snapshot.blokkades = blokkades
+            if "*" not in self._noticed:
+                self.loaded_at = time.monotonic()
+        if "*" in self._noticed:
+            self._wake.set()
+
+    async def _read_blokkades(self) -> None:
+        async with self._lock:
+            self._snapshot.blokkades = await read_blokkades(await self._open())

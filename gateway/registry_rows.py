@@ -1,0 +1,213 @@
+"""The rows of the registry as values: one query a noun, one maker a noun.
+
+Only what could serve a call is read: withdrawn keys, ended aansluitingen and destroyed tenant keys stay where they are.
+"""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+
+from gateway.snapshot import TenantPart
+from tenants.model import (
+    Aansluiting,
+    AfnemerId,
+    ApiRight,
+    Blokkade,
+    Certificate,
+    Credential,
+    Machtiging,
+    Mandate,
+    Oin,
+    Taaksysteem,
+    TaaksysteemKey,
+    Tenant,
+    TenantKey,
+)
+
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+
+_TENANTS = """SELECT tenant_id, oin, name, kind, record_content, state, version
+  FROM registry.tenant WHERE $1::bigint[] IS NULL OR tenant_id = ANY ($1)"""
+_KEYS = """SELECT tenant_id, year, public_key, index_key_for_gateway
+  FROM registry.tenant_key WHERE ($1::bigint[] IS NULL OR tenant_id = ANY ($1)) AND destroyed_at IS NULL"""
+_AANSLUITINGEN = """SELECT a.tenant_id, a.aansluiting_id, a.version, a.afnemer_id, a.organisation_oin, n.gemeentecode, n.mailbox_id,
+    a.environment, a.pattern, a.state, a.scope_template, a.resource_server, a.valid_from, a.valid_until,
+    c.certificate_id, c.oin AS certificate_oin, c.fingerprint, c.chain_pem, c.key_sealed, c.not_before, c.not_after,
+    c.state AS certificate_state, r.credential_id, r.client_id, r.secret_sealed, r.authentication,
+    r.state AS credential_state, r.version AS credential_version
+  FROM registry.aansluiting a
+  JOIN registry.afnemer n ON n.tenant_id = a.tenant_id AND n.afnemer_id = a.afnemer_id
+  JOIN registry.certificate c ON c.tenant_id = a.tenant_id AND c.certificate_id = a.certificate_id
+  JOIN registry.credential r ON r.tenant_id = a.tenant_id AND r.credential_id = a.credential_id
+  WHERE ($1::bigint[] IS NULL OR a.tenant_id = ANY ($1)) AND a.state <> 'beeindigd'
+    AND c.fingerprint IS NOT NULL AND c.key_sealed IS NOT NULL"""
+_TAAKSYSTEMEN = """SELECT tenant_id, taaksysteem_id, version, name, environment, state, vaste_aansluiting_tenant_id, vaste_aansluiting_id
+  FROM registry.taaksysteem WHERE $1::bigint[] IS NULL OR tenant_id = ANY ($1)"""
+_TAAKSYSTEEM_KEYS = """SELECT tenant_id, key_id, taaksysteem_id, kind, client_id, hash, hash_version, valid_from, valid_until, state
+  FROM registry.taaksysteem_key WHERE ($1::bigint[] IS NULL OR tenant_id = ANY ($1)) AND state = 'active'"""
+_MACHTIGINGEN = """SELECT m.tenant_id, m.machtiging_id, m.version, m.aansluiting_id, m.taaksysteem_tenant_id, m.taaksysteem_id,
+    m.doelbinding, m.rights, m.valid_from, m.valid_until, m.withdrawn_at,
+    d.mandate_id, d.to_tenant_id, d.valid_from AS mandate_from, d.valid_until AS mandate_until,
+    d.withdrawn_at AS mandate_withdrawn_at, d.version AS mandate_version
+  FROM registry.machtiging m
+  LEFT JOIN registry.mandate d ON d.tenant_id = m.tenant_id AND d.mandate_id = m.mandate_id
+  WHERE ($1::bigint[] IS NULL OR m.tenant_id = ANY ($1)) AND m.withdrawn_at IS NULL"""
+
+
+async def read_blokkades(connection: asyncpg.Connection[Any]) -> frozenset[Blokkade]:
+    """All active blocks."""
+    rows = await connection.fetch("SELECT kind, value FROM registry.blokkade")
+    return frozenset(Blokkade(row["kind"], row["value"]) for row in rows)
+
+
+async def read_parts(connection: asyncpg.Connection[Any], tenant_ids: list[int] | None) -> dict[int, TenantPart]:
+    """The parts of these tenants, or of all. Streams, and yields to the event loop as it goes."""
+    makers: tuple[tuple[str, Callable[[Mapping[str, Any]], Any]], ...] = (
+        (_KEYS, _tenant_key),
+        (_AANSLUITINGEN, _aansluiting),
+        (_TAAKSYSTEMEN, _taaksysteem),
+        (_TAAKSYSTEEM_KEYS, _taaksysteem_key),
+        (_MACHTIGINGEN, _machtiging),
+    )
+    grouped: list[dict[int, list[Any]]] = []
+    for query, make in makers:
+        of_tenant: dict[int, list[Any]] = defaultdict(list)
+        number = 0
+        async for row in connection.cursor(query, tenant_ids, prefetch=500):
+            of_tenant[row["tenant_id"]].append(make(row))
+            number += 1
+            if number % 200 == 0:
+                await asyncio.sleep(0)
+        grouped.append(of_tenant)
+    parts: dict[int, TenantPart] = {}
+    for row in await connection.fetch(_TENANTS, tenant_ids):
+        tenant_id = row["tenant_id"]
+        keys, aansluitingen, taaksystemen, taaksysteem_keys, machtigingen = (
+            tuple(g.get(tenant_id, ())) for g in grouped
+        )
+        parts[tenant_id] = TenantPart(_tenant(row), keys, aansluitingen, taaksystemen, taaksysteem_keys, machtigingen)
+    return parts
+
+
+def _tenant(row: Mapping[str, Any]) -> Tenant:
+    return Tenant(
+        row["tenant_id"], Oin(row["oin"]), row["name"], row["kind"], row["record_content"], row["state"], row["version"]
+    )
+
+
+def _tenant_key(row: Mapping[str, Any]) -> TenantKey:
+    return TenantKey(row["tenant_id"], row["year"], row["public_key"], row["index_key_for_gateway"])
+
+
+def _moment(value: datetime | None, otherwise: datetime) -> datetime:
+    # PostgreSQL's infinity arrives as the naive extremes of datetime.
+    return otherwise if value is None or value.tzinfo is None or value.year in {1, 9999} else value
+
+
+def _aansluiting(row: Mapping[str, Any]) -> Aansluiting:
+    return Aansluiting(
+        tenant_id=row["tenant_id"],
+        aansluiting_id=row["aansluiting_id"],
+        version=row["version"],
+        afnemer_id=AfnemerId(row["afnemer_id"]),
+        organisation_oin=Oin(row["organisation_oin"]),
+        gemeentecode=row["gemeentecode"],
+        mailbox_id=row["mailbox_id"],
+        environment=row["environment"],
+        pattern=row["pattern"],
+        state=row["state"],
+        certificate=Certificate(
+            tenant_id=row["tenant_id"],
+            certificate_id=row["certificate_id"],
+            oin=Oin(row["certificate_oin"]),
+            fingerprint=row["fingerprint"],
+            chain_pem=row["chain_pem"],
+            key_sealed=row["key_sealed"],
+            not_before=row["not_before"],
+            not_after=row["not_after"],
+            state=row["certificate_state"],
+        ),
+        credential=Credential(
+            tenant_id=row["tenant_id"],
+            credential_id=row["credential_id"],
+            client_id=row["client_id"],
+            secret_sealed=row["secret_sealed"],
+            authentication=row["authentication"],
+            state=row["credential_state"],
+            version=row["credential_version"],
+        ),
+        scope_template=row["scope_template"],
+        resource_server=row["resource_server"],
+        valid_from=_moment(row["valid_from"], ALWAYS),
+        valid_until=_moment(row["valid_until"], FOREVER),
+    )
+
+
+def _taaksysteem(row: Mapping[str, Any]) -> Taaksysteem:
+    fixed = row["vaste_aansluiting_id"]
+    return Taaksysteem(
+        tenant_id=row["tenant_id"],
+        taaksysteem_id=row["taaksysteem_id"],
+        version=row["version"],
+        name=row["name"],
+        environment=row["environment"],
+        state=row["state"],
+        vaste_aansluiting=None if fixed is None else (row["vaste_aansluiting_tenant_id"], fixed),
+    )
+
+
+def _taaksysteem_key(row: Mapping[str, Any]) -> TaaksysteemKey:
+    return TaaksysteemKey(
+        tenant_id=row["tenant_id"],
+        key_id=row["key_id"],
+        taaksysteem_id=row["taaksysteem_id"],
+        kind=row["kind"],
+        client_id=row["client_id"],
+        hash=row["hash"],
+        hash_version=row["hash_version"],
+        valid_from=_moment(row["valid_from"], ALWAYS),
+        valid_until=_moment(row["valid_until"], FOREVER),
+        state=row["state"],
+    )
+
+
+def _machtiging(row: Mapping[str, Any]) -> Machtiging:
+    mandate = None
+    if row["mandate_id"] is not None:
+        mandate = Mandate(
+            tenant_id=row["tenant_id"],
+            mandate_id=row["mandate_id"],
+            to_tenant_id=row["to_tenant_id"],
+            valid_from=_moment(row["mandate_from"], ALWAYS),
+            valid_until=_moment(row["mandate_until"], FOREVER),
+            withdrawn_at=row["mandate_withdrawn_at"],
+            version=row["mandate_version"],
+        )
+    return Machtiging(
+        tenant_id=row["tenant_id"],
+        machtiging_id=row["machtiging_id"],
+        version=row["version"],
+        aansluiting_id=row["aansluiting_id"],
+        taaksysteem_tenant_id=row["taaksysteem_tenant_id"],
+        taaksysteem_id=row["taaksysteem_id"],
+        mandate=mandate,
+        doelbinding=row["doelbinding"],
+        rights={name: _right(value) for name, value in json.loads(row["rights"]).items()},
+        valid_from=_moment(row["valid_from"], ALWAYS),
+        valid_until=_moment(row["valid_until"], FOREVER),
+        withdrawn_at=row["withdrawn_at"],
+    )
+
+
+def _right(value: Mapping[str, list[str] | None]) -> ApiRight:
+    def allowed(name: str) -> frozenset[str] | None:
+        listed = value.get(name)
+        return None if listed is None else frozenset(listed)
+
+    return ApiRight(types=allowed("types"), fields=allowed("fields"), operations=allowed("operations"))

@@ -1,0 +1,113 @@
+"""The registry in memory: what the gateway knows of tenants, aansluitingen, callers and machtigingen.
+
+Owns nothing: PostgreSQL decides, again, at each opening. A stale snapshot therefore costs a second look and never lets
+a call through. It is read whole at the start and every few minutes, and tenant by tenant as the registry notifies.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tenants.model import Aansluiting, Blokkade, Machtiging, Taaksysteem, TaaksysteemKey, Tenant, TenantKey
+
+
+@dataclass(frozen=True, slots=True)
+class TenantPart:
+    """Everything that one tenant owns in the registry, as read in one transaction."""
+
+    tenant: Tenant
+    keys: tuple[TenantKey, ...] = ()
+    aansluitingen: tuple[Aansluiting, ...] = ()
+    taaksystemen: tuple[Taaksysteem, ...] = ()
+    taaksysteem_keys: tuple[TaaksysteemKey, ...] = ()
+    machtigingen: tuple[Machtiging, ...] = ()
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """Indexes over all tenants' parts. Replaced tenant by tenant between two calls, never during one step."""
+
+    parts: dict[int, TenantPart] = field(default_factory=dict)
+    taaksystemen: dict[tuple[int, int], Taaksysteem] = field(default_factory=dict)
+    aansluitingen: dict[tuple[int, int], Aansluiting] = field(default_factory=dict)
+    machtigingen: dict[tuple[int, int], dict[tuple[int, int], Machtiging]] = field(default_factory=dict)
+    keys_by_hash: dict[bytes, TaaksysteemKey] = field(default_factory=dict)
+    clients: dict[str, tuple[TaaksysteemKey, ...]] = field(default_factory=dict)
+    tenant_keys: dict[tuple[int, int], TenantKey] = field(default_factory=dict)
+    blokkades: frozenset[Blokkade] = frozenset()
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def replace_tenant(self, tenant_id: int, part: TenantPart | None) -> None:
+        """Put a tenant's new part in place of its old one; None takes the tenant away. Synchronous, so atomic here."""
+        old = self.parts.pop(tenant_id, None)
+        if old is not None:
+            self._take_out(old)
+        if part is not None:
+            self.parts[tenant_id] = part
+            self._put_in(part)
+        self.changed.set()
+
+    def machtigingen_of(self, taaksysteem: Taaksysteem) -> Iterable[Machtiging]:
+        """All machtigingen of a taaksysteem, whichever tenant gave them, withdrawn ones included."""
+        return self.machtigingen.get((taaksysteem.tenant_id, taaksysteem.taaksysteem_id), {}).values()
+
+    def tenant(self, tenant_id: int) -> Tenant | None:
+        """The tenant itself."""
+        part = self.parts.get(tenant_id)
+        return None if part is None else part.tenant
+
+    def _put_in(self, part: TenantPart) -> None:
+        for key in part.keys:
+            self.tenant_keys[key.tenant_id, key.year] = key
+        for aansluiting in part.aansluitingen:
+            self.aansluitingen[aansluiting.tenant_id, aansluiting.aansluiting_id] = aansluiting
+        for taaksysteem in part.taaksystemen:
+            self.taaksystemen[taaksysteem.tenant_id, taaksysteem.taaksysteem_id] = taaksysteem
+        for caller_key in part.taaksysteem_keys:
+            self.keys_by_hash[caller_key.hash] = caller_key
+            if caller_key.client_id is not None:
+                self.clients[caller_key.client_id] = (*self.clients.get(caller_key.client_id, ()), caller_key)
+        for machtiging in part.machtigingen:
+            of_taaksysteem = self.machtigingen.setdefault(
+                (machtiging.taaksysteem_tenant_id, machtiging.taaksysteem_id), {}
+            )
+            of_taaksysteem[machtiging.tenant_id, machtiging.machtiging_id] = machtiging
+
+    def _take_out(self, part: TenantPart) -> None:
+        for key in part.keys:
+            self.tenant_keys.pop((key.tenant_id, key.year), None)
+        for aansluiting in part.aansluitingen:
+            self.aansluitingen.pop((aansluiting.tenant_id, aansluiting.aansluiting_id), None)
+        for taaksysteem in part.taaksystemen:
+            self.taaksystemen.pop((taaksysteem.tenant_id, taaksysteem.taaksysteem_id), None)
+        for caller_key in part.taaksysteem_keys:
+            self.keys_by_hash.pop(caller_key.hash, None)
+            if caller_key.client_id is not None:
+                self.clients.pop(caller_key.client_id, None)
+        for machtiging in part.machtigingen:
+            owner = (machtiging.taaksysteem_tenant_id, machtiging.taaksysteem_id)
+            of_taaksysteem = self.machtigingen.get(owner, {})
+            of_taaksysteem.pop((machtiging.tenant_id, machtiging.machtiging_id), None)
+            if not of_taaksysteem:
+                self.machtigingen.pop(owner, None)
+
+
+def blocks_of(aansluiting: Aansluiting, taaksysteem: Taaksysteem, snapshot: Snapshot) -> tuple[Blokkade, ...]:
+    """Every block that would stop this taaksysteem over this aansluiting; the same list as in the writing function."""
+    tenants = (snapshot.tenant(aansluiting.tenant_id), snapshot.tenant(taaksysteem.tenant_id))
+    return (
+        Blokkade("tenant", str(aansluiting.tenant_id)),
+        Blokkade("tenant", str(taaksysteem.tenant_id)),
+        Blokkade("afnemer", aansluiting.afnemer_id),
+        Blokkade("oin", aansluiting.organisation_oin),
+        Blokkade("oin", aansluiting.certificate.oin),
+        *(Blokkade("oin", tenant.oin) for tenant in tenants if tenant is not None),
+        Blokkade("certificate", aansluiting.certificate.fingerprint.hex()),
+        Blokkade("taaksysteem", f"{taaksysteem.tenant_id}/{taaksysteem.taaksysteem_id}"),
+    )
+
+
+def is_within(now: datetime, start: datetime, end: datetime) -> bool:
+    """Whether a moment lies in [start, end)."""
+    return start <= now < end
