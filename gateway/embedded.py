@@ -31,7 +31,6 @@ from urllib.parse import quote, urlsplit
 import psycopg
 
 OLDEST_VERSION = 160_000
-"""PostgreSQL 16, as `server_version_num` says it."""
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
@@ -102,16 +101,21 @@ class _Running:
 
 @contextmanager
 def postgres_server(
-    database_url: str | None = None, settings: Mapping[str, str] | None = None, *, copy_programs: bool = False
+    database_url: str | None = None,
+    settings: Mapping[str, str] | None = None,
+    *,
+    parent: str | None = None,
+    copy_programs: bool = False,
 ) -> Iterator[Postgres]:
     """Yield the server of `database_url` (PostgreSQL ≥ 16), or an embedded one with these settings.
 
-    `copy_programs` copies the programs whatever their place allows. Raises DatabaseUnavailable.
+    `parent` is where its directory is made (None: the temporary directory). `copy_programs` copies the programs
+    whatever their place allows. Raises DatabaseUnavailable.
     """
     if database_url:
         yield given_server(database_url)
         return
-    server = _start(settings or {}, copy_programs=copy_programs)
+    server = _start(settings or {}, parent, copy_programs=copy_programs)
     try:
         yield server.postgres
     finally:
@@ -154,11 +158,11 @@ def _unprivileged_account() -> pwd.struct_passwd:
         raise DatabaseUnavailable("PostgreSQL does not run as root, and there is no user 'nobody'.") from None
 
 
-def _private_directory(account: pwd.struct_passwd | None) -> Path:
+def _private_directory(account: pwd.struct_passwd | None, wanted: str | None) -> Path:
     """Make a directory of mode 0700 for the user that the server runs as, where that user can reach it."""
     if account is None:
-        return Path(tempfile.mkdtemp(prefix="koppelpunt-postgres-"))
-    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108
+        return Path(tempfile.mkdtemp(prefix="koppelpunt-postgres-", dir=wanted))
+    for parent in (wanted or tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108
         if _reachable(Path(parent), account):
             directory = Path(tempfile.mkdtemp(prefix="koppelpunt-postgres-", dir=parent))
             os.chown(directory, account.pw_uid, account.pw_gid)
@@ -220,12 +224,12 @@ def _make_cluster(place: _Place, password: str) -> None:
         raise DatabaseUnavailable(f"The embedded PostgreSQL could not be made: {made.stderr.strip()[-500:]}")
 
 
-def _start(settings: Mapping[str, str], *, copy_programs: bool) -> _Running:
+def _start(settings: Mapping[str, str], parent: str | None, *, copy_programs: bool) -> _Running:
     """Make a cluster and start it on a free port; another process may take that port in between, so try again, whole."""
     account = _unprivileged_account() if os.geteuid() == 0 else None
     reason = ""
     for _ in range(_ATTEMPTS):
-        directory = _private_directory(account)
+        directory = _private_directory(account, parent)
         password = secrets.token_urlsafe(24)
         port = _free_port()
         try:
@@ -271,10 +275,7 @@ def _is_ready(place: _Place, process: subprocess.Popen[bytes]) -> bool:
     status = place.directory / "data" / "postmaster.pid"
     until = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < until:
-        try:
-            lines = status.read_text().splitlines()
-        except FileNotFoundError:
-            lines = []
+        lines = status.read_text().splitlines() if status.exists() else []
         if len(lines) >= 8 and lines[0].strip() == str(process.pid) and lines[7].strip() == "ready":
             return True
         time.sleep(0.01)
