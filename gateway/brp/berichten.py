@@ -163,10 +163,10 @@ def check_send(body: object) -> ProblemShape | None:
     return TOO_MANY_SENT if len(berichten) > MOST_SENT else None
 
 
-def oversized(message: dict[str, object]) -> bool:
-    """Whether the content of one message is larger than 64 kB as JSON. What is no JSON has no size."""
+def oversized(content: object) -> bool:
+    """Whether the content of one message (`berichtInhoud`) is larger than 64 kB as JSON. What is no JSON has no size."""
     try:
-        return len(orjson.dumps(message.get("berichtInhoud"))) > MOST_BYTES_OF_A_MESSAGE
+        return len(orjson.dumps(content)) > MOST_BYTES_OF_A_MESSAGE
     except TypeError:
         return False
 

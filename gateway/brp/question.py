@@ -12,6 +12,8 @@ NO_SEARCH_PARAMETERS: Final = frozenset({"type", "fields", "inclusiefOverledenPe
 """Members of a body that say how to answer, not whom to find: they are no zoekrubrieken."""
 
 _NO_BSN: Final = "000000000"
+_LARGEST: Final = 10**18
+"""Of a larger number only the sign and that it is large matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class Question:
 
     `parameters` are the names in the body in its order, less `type`, `fields` and `inclusiefOverledenPersonen`.
     `bsns` are the distinct well-formed ones of `burgerservicenummer`, in the order of asking; `bsns_repeated`
-    says that one of them was asked more than once.
+    says that one of them was asked more than once. `adresseerbaar_object` is the address asked about, by its
+    identificatie.
     """
 
     api: str
@@ -29,6 +32,7 @@ class Question:
     fields: tuple[str, ...] = ()
     bsns: tuple[str, ...] = field(default=(), repr=False)
     bsns_repeated: bool = False
+    adresseerbaar_object: str | None = field(default=None, repr=False)
 
 
 def is_bsn(value: object) -> TypeGuard[str]:
@@ -36,10 +40,15 @@ def is_bsn(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and len(value) == 9 and value.isascii() and value.isdigit() and value != _NO_BSN
 
 
-def distinct_bsns(values: object) -> tuple[str, ...]:
-    """The distinct BSNs of one text or of a list of texts, in order; everything else is passed over."""
-    items = values if isinstance(values, list) else [values]
-    return tuple(dict.fromkeys(item for item in items if is_bsn(item)))
+def scalar_text(value: object) -> str | None:
+    """A JSON scalar as the text that RvIG makes of it: numbers are taken for texts. None for null, objects, arrays."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST:
+        return str(int(value))
+    if isinstance(value, int):
+        return str(value) if abs(value) < _LARGEST else f"{'-' if value < 0 else ''}{_LARGEST}"
+    return str(value) if isinstance(value, float) else None
 
 
 def read_question(api: str, body: object) -> Question:
@@ -49,17 +58,15 @@ def read_question(api: str, body: object) -> Question:
     kind = body.get("type")
     fields = body.get("fields")
     asked = body.get("burgerservicenummer")
-    bsns = distinct_bsns(asked)
+    texts = map(scalar_text, asked if isinstance(asked, list) else (asked,))
+    bsns = [text for text in texts if is_bsn(text)]
+    distinct = tuple(dict.fromkeys(bsns))
     return Question(
         api=api,
         type=kind if isinstance(kind, str) else None,
         parameters=tuple(name for name in body if isinstance(name, str) and name not in NO_SEARCH_PARAMETERS),
         fields=tuple(name for name in fields if isinstance(name, str)) if isinstance(fields, list) else (),
-        bsns=bsns,
-        bsns_repeated=isinstance(asked, list) and len(asked) > len(bsns) and _repeats(asked),
+        bsns=distinct,
+        bsns_repeated=len(bsns) != len(distinct),
+        adresseerbaar_object=scalar_text(body.get("adresseerbaarObjectIdentificatie")),
     )
-
-
-def _repeats(asked: list[object]) -> bool:
-    valid = [value for value in asked if is_bsn(value)]
-    return len(valid) != len(set(valid))

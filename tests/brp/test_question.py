@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.brp.question import Question, is_bsn, read_question
+from gateway.brp.question import Question, is_bsn, read_question, scalar_text
 from tests.brp.strategies import any_json
 
 
@@ -45,6 +45,17 @@ def test_members_of_another_shape_are_not_there():
     body = {"type": 3, "fields": ["naam", 4, None, ["leeftijd"]], "burgerservicenummer": {"0": "999993653"}}
     question = read_question("personen", body)
     assert (question.type, question.fields, question.bsns) == (None, ("naam",), ())
+
+
+def test_numbers_are_read_as_the_texts_that_rvig_makes_of_them():
+    assert read_question("personen", {"burgerservicenummer": [999993653, 999990524.0, True]}).bsns == (
+        "999993653",
+        "999990524",
+    )
+    question = read_question("bewoningen", {"adresseerbaarObjectIdentificatie": 1599010370005001})
+    assert question.adresseerbaar_object == "1599010370005001"
+    assert scalar_text(10**5000) == scalar_text(10**18)
+    assert scalar_text(0.5) == "0.5"
 
 
 def test_a_bsn_is_nine_digits_of_ascii_and_never_all_zero():
