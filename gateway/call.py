@@ -4,14 +4,50 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from gateway.brp.problems import ProblemShape
 from gateway.brp.question import Question
 from gateway.catalogue import Api, Environment
 from tenants.model import Aansluiting, AfnemerId, Machtiging, Oin, Taaksysteem, TaaksysteemKey
 
 
 @dataclass(frozen=True, slots=True)
+class Received:
+    """One request as the edge has read it: strictly, whole, and not yet about anything. No part is logged.
+
+    `received` is Unix time in seconds. Header names are lower-case and single, values have no control characters;
+    `path` is plain ASCII without escapes; `query` is as received; `body` has its gzip undone. `trace_id` and
+    `traceparent` (W3C, with this call as the new parent) are the caller's trace, or a new one.
+    """
+
+    id: UUID
+    received: float
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    source: str = field(repr=False)
+    trace_id: UUID
+    traceparent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What goes back to the caller. Header names are lower-case; the edge adds those that every answer has."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Bevraging:
-    """One incoming call. Headers are lower-case and single; `body` is decoded (gzip undone). No part is logged."""
+    """One incoming call. Headers are lower-case and single; `body` is decoded (gzip undone). No part is logged.
+
+    `fault` is the first of RvIG's checks that the call fails before its question is judged (405, 406, 415, 404, 400);
+    it is for after the authentication, because 401 goes first. `received` is Unix time in seconds. `message_ids` are
+    those that a fetch or delete of Berichten names.
+    """
 
     id: UUID
     received: float
@@ -28,6 +64,8 @@ class Bevraging:
     source: str = field(repr=False)
     trace_id: UUID | None
     traceparent: str | None
+    fault: ProblemShape | None = None
+    message_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
