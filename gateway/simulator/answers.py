@@ -23,6 +23,12 @@ LIMITED: Final[tuple[str, ...]] = (
 """What a search gives of a person (PersoonBeperkt); the search by adresseerbaar object adds gezag."""
 
 _SPECIAL_NATIONALITY: Final = {"0000": "NationaliteitOnbekend", "0499": "Staatloos"}
+_UNMARKED: Final = frozenset({
+    "naam", "geboorte", "aangaanHuwelijkPartnerschap", "ontbindingHuwelijkPartnerschap", "ouderAanduiding",
+    "datumIngangGeldigheid", "omschrijving", "einddatum", "einddatumUitsluiting",
+})  # fmt: skip
+"""Members that have no mark of their own in the inOnderzoek beside them."""
+_NO_REASON: Final = "De bron van de simulator geeft geen toelichting."
 _DOCUMENT_KINDS: Final = {
     "PN": "Nationaal paspoort", "NI": "Nederlandse identiteitskaart", "ZN": "Zakenpaspoort", "PB": "Reisdocument voor vreemdelingen",
     "PD": "Diplomatiek paspoort", "PF": "Faciliteitenpaspoort", "PV": "Reisdocument voor vluchtelingen", "PZ": "Dienstpaspoort",
@@ -67,7 +73,7 @@ def person_answer(person: Json, today: dt.date, named: Callable[[str], str | Non
         "adressering": _addressing(person, place),
         "indicatieCurateleRegister": person.get("indicatieCurateleRegister"),
         "indicatieGezagMinderjarige": person.get("indicatieGezagMinderjarige"),
-        "gezag": [_custody(one, named) for one in person.get("gezag") or ()],
+        "gezag": [_custody(one, str(person.get("burgerservicenummer")), named) for one in person.get("gezag") or ()],
         "verblijfstitel": _dated(person.get("verblijfstitel"), "datumIngang", "datumEinde"),
         "kinderen": [_relative(one) for one in person.get("kinderen") or ()],
         "ouders": [_relative(one) for one in person.get("ouders") or ()],
@@ -112,7 +118,8 @@ def stay_answer(place: Json) -> Json:
         at_home["indicatieVastgesteldVerblijftNietOpAdres"] = True
     if place.get("straat"):
         identification = {
-            name: place.get(name) for name in ("adresseerbaarObjectIdentificatie", "nummeraanduidingIdentificatie")
+            name: str(place.get(name) or "").strip()
+            for name in ("adresseerbaarObjectIdentificatie", "nummeraanduidingIdentificatie")
         }
         return _pruned({"type": "Adres", "verblijfadres": _home_address(place)} | at_home | identification)
     if place.get("locatiebeschrijving"):
@@ -181,7 +188,8 @@ def _dated(value: Json | None, *names: str) -> Json | None:
         return None
     result = {name: datum(one) if name in names else one for name, one in value.items() if name != "inOnderzoek"}
     if value.get("inOnderzoek"):
-        result["inOnderzoek"] = _all_marks(result, value["inOnderzoek"])
+        marked = (name for name in result if name not in _UNMARKED)
+        result["inOnderzoek"] = _all_marks(marked, value["inOnderzoek"])
     return _pruned(result)
 
 
@@ -242,18 +250,28 @@ def _relative(value: Json) -> Json:
     return _pruned(result)
 
 
-def _custody(value: Json, named: Callable[[str], str | None]) -> Json:
+def _custody(value: Json, person: str, named: Callable[[str], str | None]) -> Json:
     """Who has parental authority. The published registers use an older name for joint parental authority."""
 
     def of(one: Json) -> Json:
-        name = named(str(one.get("burgerservicenummer"))) or ""
-        return _pruned({"burgerservicenummer": one.get("burgerservicenummer"), "naam": {"volledigeNaam": name}})
+        number = one.get("burgerservicenummer")
+        name = named(str(number))
+        return _pruned({"burgerservicenummer": number}) | {"naam": {"volledigeNaam": name} if name else {}}
+
+    def third(one: Json) -> Json:
+        return {"type": "BekendeDerde"} | of(one) if one.get("burgerservicenummer") else {"type": "OnbekendeDerde"}
 
     kind = str(value.get("type"))
     result: Json = {"type": "GezamenlijkOuderlijkGezag" if kind == "TweehoofdigOuderlijkGezag" else kind}
-    for name, given in value.items():
-        if isinstance(given, dict):
-            result[name] = of(given)
-        elif isinstance(given, list):
-            result[name] = [of(one) for one in given]
+    result["minderjarige"] = of(value.get("minderjarige") or {"burgerservicenummer": person})
+    if "ouder" in value:
+        result["ouder"] = of(value["ouder"])
+    if "ouders" in value:
+        result["ouders"] = [of(one) for one in value["ouders"]]
+    if "derde" in value:
+        result["derde"] = third(value["derde"])
+    if "derden" in value:
+        result["derden"] = [third(one) for one in value["derden"]]
+    if kind in {"GezagNietTeBepalen", "TijdelijkGeenGezag"}:
+        result["toelichting"] = str(value.get("toelichting") or _NO_REASON)
     return result

@@ -28,7 +28,7 @@ def volledige_naam(naam: Json) -> str:
 def naam_answer(naam: Json, *, with_usage: bool) -> Json:
     """The API's form of a name; `with_usage` adds aanduidingNaamgebruik."""
     members = ("voornamen", "adellijkeTitelPredicaat", "voorvoegsel", "geslachtsnaam")
-    result = {name: naam[name] for name in members if naam.get(name) not in {None, ".", ""}}
+    result = {name: naam[name] for name in members if naam.get(name) and naam[name] != "."}
     if "voornamen" in result:
         result["voornamen"] = str(result["voornamen"]).strip()
         result["voorletters"] = voorletters(result["voornamen"])

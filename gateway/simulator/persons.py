@@ -110,7 +110,8 @@ class Persons:
         """Stays, present and past, by adresseerbaar object."""
         found = defaultdict(list)
         for one in self._stays:
-            found[str((one.get("verblijfplaats") or {}).get("adresseerbaarObjectIdentificatie"))].append(one)
+            if number := (one.get("verblijfplaats") or {}).get("adresseerbaarObjectIdentificatie"):
+                found[str(number).strip()].append(one)
         return found
 
     @cached_property

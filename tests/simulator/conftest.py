@@ -34,7 +34,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def make_stage(pki, server_files, clock, tmp_path):
-    """Start a simulator with the given settings: `async with make_stage(token_seconds=5) as stage`."""
+    """Start simulators with settings of the test, for instance `token_seconds=5`."""
 
     @contextlib.asynccontextmanager
     async def start(control_port: int | None = None, **settings: Any):
@@ -56,10 +56,10 @@ async def stage(make_stage):
 
 
 @pytest.fixture
-async def gemeente(stage) -> Caller:
+async def gemeente(stage: Stage) -> Caller:
     return await stage.caller(GEMEENTE)
 
 
 @pytest.fixture
-async def waterschap(stage) -> Caller:
+async def waterschap(stage: Stage) -> Caller:
     return await stage.caller(WATERSCHAP)

@@ -4,7 +4,7 @@ import contextlib
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
@@ -101,7 +101,7 @@ class Stage:
         self._stack = contextlib.AsyncExitStack()
         self._issued: dict[str, Issued] = {}
 
-    async def __aenter__(self) -> "Stage":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
