@@ -5,12 +5,14 @@ log has BIO2's fields: actie, object, resultaat, oorsprong, actor, tijdstempel.
 """
 
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 import orjson
 import structlog
 
 from gateway.call import Bevraging, Caller, Choice
+from gateway.metrics import Metrics
 
 
 def configure_logging() -> None:
@@ -32,25 +34,42 @@ security_log = structlog.get_logger("koppelpunt.security")
 
 @dataclass(slots=True)
 class CallRecord:
-    """The facts of one call, gathered along its way and logged once, at its end. Times in milliseconds."""
+    """The facts of one call, gathered along its way and logged and counted once, at its end. Times in seconds."""
 
     bevraging: Bevraging
+    begun: float
     caller: Caller | None = None
     choice: Choice | None = None
-    outcome: str = "geweigerd"
-    code: str = ""
-    upstream_ms: float = 0.0
+    outcome: str = "onverwacht"
+    code: str = "onverwacht"
+    status: int = 500
+    spent: dict[str, float] = field(default_factory=dict)
 
-    def write(self, status: int, seconds: float) -> None:
-        """Write the call's one line."""
+    def spend(self, **seconds: float) -> None:
+        """Note what the steps took; a second round adds to the first."""
+        for step, took in seconds.items():
+            self.spent[step] = self.spent.get(step, 0.0) + took
+
+    def end(self, outcome: str, code: str, status: int) -> None:
+        """Note how it ended. A status of 0 means that the edge makes the answer out of the code."""
+        self.outcome, self.code, self.status = outcome, code, status
+
+    def write(self, metrics: Metrics) -> None:
+        """Count the call and write its one line."""
         caller, choice, bevraging = self.caller, self.choice, self.bevraging
+        tenant = 0 if choice is None else choice.aansluiting.tenant_id
+        metrics.call(tenant, bevraging.api.name, self.outcome).inc()
+        for step, seconds in self.spent.items():
+            metrics.step[step].observe(seconds)
+        if self.code:
+            metrics.refusal(self.code).inc()
         log.info(
             "bevraging",
             transactie=str(bevraging.id),
             omgeving=bevraging.environment.name,
             api=bevraging.api.name,
             operatie=bevraging.operation,
-            tenant=None if choice is None else choice.aansluiting.tenant_id,
+            tenant=tenant,
             aansluiting=None if choice is None else choice.aansluiting.aansluiting_id,
             machtiging=None if choice is None else choice.machtiging.machtiging_id,
             taaksysteem=None
@@ -58,9 +77,9 @@ class CallRecord:
             else f"{caller.taaksysteem.tenant_id}/{caller.taaksysteem.taaksysteem_id}",
             resultaat=self.outcome,
             code=self.code,
-            status=status,
-            ms=round(seconds * 1000, 2),
-            upstream_ms=round(self.upstream_ms, 2),
+            status=self.status,
+            ms=round((time.monotonic() - self.begun) * 1000, 2),
+            stappen={step: round(seconds * 1000, 2) for step, seconds in self.spent.items()},
         )
 
 

@@ -1,0 +1,210 @@
+"""The two rows of a call: its opening, its closing; and the row of an attempt that was refused.
+
+No I/O. Says what is recorded, sealed and indexed; the register says whether it may be. Sources: Wet BRP 3.11 (a note of
+each disclosure), LO BRP (refused attempts of known callers are recorded too), RvIG's rubrieken as `gateway.brp` makes them.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import orjson
+
+from gateway.brp.apis import TYPES
+from gateway.brp.berichten import Operation
+from gateway.brp.disclosed import NOBODY, Disclosed, disclosed_by
+from gateway.brp.messages import fetched_messages
+from gateway.brp.rubrieken import record_of
+from gateway.call import Answered, Bevraging, Caller, Choice, Result, Unanswered
+from gateway.records import RecordSealer, SealedRecord, year_of
+from gateway.register.rows import Closing, Opening
+
+RECORDED_HEADERS = frozenset(
+    {
+        "accept-gezag-version",
+        # What taaksystemen in the field say of user, purpose and organisation. None of it is evidence; all of it is kept.
+        *(
+            "x-origin-oin",
+            "x-afnemer-oin",
+            "x-doelbinding",
+            "x-verwerking",
+            "x-gebruiker",
+            "x-toepassing",
+            "x-applicatie",
+        ),
+        *("x-request-organization", "x-request-afnemerscode", "x-request-user", "x-request-application"),
+        *("x-task-description", "x-user", "x-correlation-id"),
+        *(
+            "x-nlx-request-delegator",
+            "x-nlx-request-process-id",
+            "x-nlx-requester-user",
+            "x-nlx-request-application-id",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds spent on the token, at RvIG, and on the whole call until now."""
+
+    token: float
+    upstream: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What an answer holds for the register. `readable` is False when it should be JSON and is not."""
+
+    disclosed: Disclosed
+    messages: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    readable: bool = True
+
+
+def opening_of(row_id: UUID, bevraging: Bevraging, caller: Caller, choice: Choice, sealer: RecordSealer) -> Opening:
+    """The row that asks for permission. Raises IdentityUnavailable when the tenant has no key of this year."""
+    aansluiting, machtiging = choice.aansluiting, choice.machtiging
+    rubrieken = record_of(bevraging.question)
+    deletes = bevraging.operation == Operation.DELETE
+    return Opening(
+        id=row_id,
+        tenant_id=machtiging.tenant_id,
+        taaksysteem_tenant_id=caller.taaksysteem.tenant_id,
+        taaksysteem_id=caller.taaksysteem.taaksysteem_id,
+        taaksysteem_version=caller.taaksysteem.version,
+        key_id=caller.key.key_id,
+        api=bevraging.api.right,
+        operation=bevraging.operation,
+        record=_seal_question(row_id, machtiging.tenant_id, bevraging, caller, sealer),
+        machtiging_id=machtiging.machtiging_id,
+        machtiging_version=machtiging.version,
+        aansluiting_id=aansluiting.aansluiting_id,
+        aansluiting_version=aansluiting.version,
+        credential_id=aansluiting.credential.credential_id,
+        fingerprint=aansluiting.certificate.fingerprint,
+        question_type=_known_type(bevraging),
+        zoekrubrieken=rubrieken.zoek,
+        rubrieken=rubrieken.gevraagd,
+        messages=bevraging.message_ids if deletes else None,
+        trace_id=bevraging.trace_id,
+        user_index=_user_index(row_id, machtiging.tenant_id, caller, sealer),
+    )
+
+
+def attempt_of(row_id: UUID, bevraging: Bevraging, caller: Caller, code: str, sealer: RecordSealer) -> Opening:
+    """The row of a refused attempt, in the register of the taaksysteem's own tenant: what was wanted, and why not."""
+    tenant_id = caller.taaksysteem.tenant_id
+    rubrieken = record_of(bevraging.question)
+    return Opening(
+        id=row_id,
+        tenant_id=tenant_id,
+        taaksysteem_tenant_id=tenant_id,
+        taaksysteem_id=caller.taaksysteem.taaksysteem_id,
+        taaksysteem_version=caller.taaksysteem.version,
+        key_id=caller.key.key_id,
+        api=bevraging.api.right,
+        operation=bevraging.operation,
+        record=_seal_question(row_id, tenant_id, bevraging, caller, sealer),
+        refusal=code,
+        question_type=_known_type(bevraging),
+        zoekrubrieken=rubrieken.zoek,
+        rubrieken=rubrieken.gevraagd,
+        trace_id=bevraging.trace_id,
+        user_index=_user_index(row_id, tenant_id, caller, sealer),
+    )
+
+
+def read_contents(bevraging: Bevraging, result: Result) -> Contents:
+    """Whose data an answer holds. Only an answer of RvIG with a 2xx status discloses anything."""
+    if not isinstance(result, Answered) or not 200 <= result.status < 300 or bevraging.api.kind == "other":
+        return Contents(NOBODY)
+    if not result.body or bevraging.operation in {Operation.PING, Operation.CONVERSIE}:
+        return Contents(NOBODY)
+    try:
+        answer = orjson.loads(result.body)
+    except orjson.JSONDecodeError:
+        return Contents(NOBODY, readable=False)
+    disclosed = disclosed_by(bevraging.question, answer)
+    if bevraging.operation != Operation.FETCH:
+        return Contents(disclosed)
+    return Contents(disclosed, tuple((m.id.lower(), m.bsns) for m in fetched_messages(answer)))
+
+
+def closing_of(
+    row_id: UUID,
+    bevraging: Bevraging,
+    choice: Choice,
+    result: Result,
+    contents: Contents,
+    sealer: RecordSealer,
+    *,
+    whole: bool,
+    code: str | None,
+    spent: Spent,
+) -> Closing:
+    """The row that ends a call. `whole` False keeps rubrieken and persons only, by the tenant's choice."""
+    tenant_id, year = choice.machtiging.tenant_id, year_of(row_id)
+    answered = result if isinstance(result, Answered) else None
+    bsns = contents.disclosed.bsns
+    per_message = contents.messages or (("", bsns),)
+    return Closing(
+        id=row_id,
+        tenant_id=tenant_id,
+        outcome=_outcome(result, code),
+        record=sealer.seal_closing(
+            tenant_id,
+            row_id,
+            persons=bsns,
+            answer=answered.body if answered is not None and whole else None,
+            headers={},
+        ),
+        status=None if answered is None else answered.status,
+        code=code,
+        unidentified=contents.disclosed.unidentified,
+        question_bytes=len(bevraging.body),
+        answer_bytes=0 if answered is None else len(answered.body),
+        token_us=_microseconds(spent.token),
+        upstream_us=_microseconds(spent.upstream),
+        total_us=_microseconds(spent.total),
+        persons=tuple(
+            (sealer.person_index(tenant_id, year, bsn), message_id)
+            for message_id, those in per_message
+            for bsn in those
+        ),
+        messages=tuple(message_id for message_id, _ in contents.messages),
+    )
+
+
+def _outcome(result: Result, code: str | None) -> str:
+    if isinstance(result, Unanswered):
+        return "niet_beantwoord" if result.sent else "niet_verzonden"
+    return "beantwoord" if code is None else "niet_beantwoord"
+
+
+def _seal_question(
+    row_id: UUID, tenant_id: int, bevraging: Bevraging, caller: Caller, sealer: RecordSealer
+) -> SealedRecord:
+    headers = {name: value for name, value in bevraging.headers.items() if name in RECORDED_HEADERS}
+    return sealer.seal_opening(
+        tenant_id,
+        row_id,
+        user=caller.user,
+        source=bevraging.source,
+        headers=headers,
+        question=bevraging.body or None,
+        query=bevraging.query if not bevraging.subpath else f"{bevraging.subpath}?{bevraging.query}",
+    )
+
+
+def _user_index(row_id: UUID, tenant_id: int, caller: Caller, sealer: RecordSealer) -> UUID | None:
+    return None if caller.user is None else sealer.user_index(tenant_id, year_of(row_id), caller.user)
+
+
+def _known_type(bevraging: Bevraging) -> str | None:
+    """A type that the API knows; anything else is the caller's own text, and stands sealed in the question."""
+    asked = bevraging.question.type
+    return asked if asked in TYPES.get(bevraging.api.kind, ()) else None
+
+
+def _microseconds(seconds: float) -> int:
+    return min(int(seconds * 1_000_000), 2_147_483_647)

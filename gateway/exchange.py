@@ -1,0 +1,209 @@
+"""The life of a call.
+
+    edge → caller → choose → token → open → send → close → edge
+
+The order is the promise: the opening row is durable before the first byte leaves, and the closing row is durable
+before the first byte goes back. Between the steps stands what a crash at that line means. Nothing here cancels a call
+whose opening is written; a caller that hangs up changes nothing.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from gateway.brp.berichten import Operation
+from gateway.call import Answered, Bevraging, Caller, Choice, Outgoing, Result, Unanswered
+from gateway.choose import choose
+from gateway.entries import Contents, Spent, attempt_of, closing_of, opening_of, read_contents
+from gateway.errors import (
+    AsRvig,
+    Blocked,
+    IdentityUnavailable,
+    KoppelpuntError,
+    NotPermitted,
+    RegisterUnavailable,
+    UpstreamUnavailable,
+)
+from gateway.identifiers import uuid7
+from gateway.metrics import Metrics
+from gateway.outcome import answer_of, unusable
+from gateway.rations import Attempts, Rations, Ticket
+from gateway.records import RecordSealer
+from gateway.register import Permission, Receipt, RegisterWriter, Stale
+from gateway.snapshot import Snapshot
+from gateway.telemetry import CallRecord, note_security
+from gateway.token_request import Token
+from gateway.tokens import Tokens, is_refusal
+from gateway.upstream import Upstream
+
+MOST_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """The register of one kind of environment: who writes it, and who seals for it."""
+
+    writer: RegisterWriter
+    sealer: RecordSealer
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Everything that a call meets on its way; made once, by hand, in `gateway.app`."""
+
+    authenticate: Callable[[Bevraging], Caller]
+    check_shape: Callable[[Bevraging], None]
+    snapshot: Snapshot
+    refresh: Callable[[Iterable[int]], Awaitable[None]]
+    tokens: Tokens
+    upstream: Upstream
+    registers: Mapping[str, Register]
+    rations: Rations
+    attempts: Attempts
+    metrics: Metrics
+    permission_seconds: float = 2.0
+
+
+async def exchange(bevraging: Bevraging, gate: Gate) -> Outgoing:
+    """Carry one call through its life. Raises KoppelpuntError for every refusal; the edge makes it a document."""
+    record = CallRecord(bevraging, time.monotonic())
+    try:
+        record.caller = caller = gate.authenticate(bevraging)
+        gate.check_shape(bevraging)
+        with gate.rations.take(caller.taaksysteem.tenant_id) as ticket:
+            outgoing = await _carry(bevraging, caller, gate, record, ticket)
+        record.end("beantwoord", "", outgoing.status)
+    except KoppelpuntError as error:
+        record.end("geweigerd", error.code, 0)
+        if record.caller is not None and _is_attempt(error, record):
+            await _record_attempt(bevraging, record.caller, error, gate)
+        raise
+    finally:
+        record.write(gate.metrics)
+    return outgoing
+
+
+def _is_attempt(error: KoppelpuntError, record: CallRecord) -> bool:
+    """Whether a refusal is an attempt to record: something wanted and not allowed, and not recorded by the opening."""
+    if isinstance(error, AsRvig):
+        return error.shape.status == 403
+    return isinstance(error, NotPermitted | Blocked) and record.choice is None
+
+
+async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallRecord, ticket: Ticket) -> Outgoing:
+    row_id, repeated = bevraging.id, False
+    for _ in range(MOST_TRIES):
+        choice = record.choice = choose(caller, bevraging, gate.snapshot, datetime.now(UTC))
+        register = gate.registers[choice.environment.kind]
+        async with gate.upstream.reserve(choice.aansluiting, choice.environment):
+            asked = time.monotonic()
+            token = await gate.tokens.get(choice.aansluiting, choice.environment, choice.api)
+            had = time.monotonic()
+            permission = await register.writer.open(opening_of(row_id, bevraging, caller, choice, register.sealer))
+            if isinstance(permission, Stale):
+                # Nothing was recorded and nothing left: the registry has moved on. Read it again, choose again.
+                record.choice = None
+                await gate.refresh((choice.aansluiting.tenant_id, caller.taaksysteem.tenant_id))
+                continue
+            opened = time.monotonic()
+            # A crash from here on leaves an opening without a closing: uitkomst onbekend, and visible as such.
+            result = await _send(bevraging, choice, token, permission, gate)
+            # A crash here: RvIG may have answered and recorded; nobody got the answer. Still uitkomst onbekend.
+            answered = time.monotonic()
+            contents = read_contents(bevraging, result)
+            refused = isinstance(result, Answered) and is_refusal(choice.environment, result)
+            fault = unusable(result, contents, token_refused=refused)
+            if isinstance(result, Answered):
+                ticket.hold(len(result.body))
+            spent = Spent(token=had - asked, upstream=answered - opened, total=answered - record.begun)
+            receipt = await _close(row_id, bevraging, choice, result, contents, fault, spent, gate)
+            # Only from here on may a byte of the answer go back.
+        record.spend(token=had - asked, open=opened - had, send=answered - opened, close=time.monotonic() - answered)
+        if refused:
+            gate.tokens.invalidate(token)
+            if not repeated:
+                # RvIG refused our token, so it did not take the question. Once, with a new token: and open again.
+                repeated, row_id = True, uuid7()
+                continue
+        if fault is not None or not isinstance(result, Answered):
+            raise fault or UpstreamUnavailable("geenAntwoord", "RvIG gaf geen antwoord.", sent=True)
+        return answer_of(result, receipt)
+    raise IdentityUnavailable("registratieInBeweging", "De registratie veranderde tijdens de aanroep steeds opnieuw.")
+
+
+async def _send(bevraging: Bevraging, choice: Choice, token: Token, permission: Permission, gate: Gate) -> Result:
+    headers = dict(bevraging.headers)
+    if bevraging.traceparent is not None:
+        headers["traceparent"] = bevraging.traceparent
+    if bevraging.operation != Operation.CONVERSIE:
+        # Only a conversion is asked for by media type; everywhere else RvIG takes one value, and it is ours.
+        headers.pop("accept", None)
+    return await gate.upstream.send(
+        choice.aansluiting,
+        choice.environment,
+        choice.api,
+        bevraging.method,
+        bevraging.subpath,
+        bevraging.query,
+        headers,
+        bevraging.body,
+        token.value,
+        deadline=permission.asked_at + gate.permission_seconds,
+    )
+
+
+async def _close(
+    row_id: UUID,
+    bevraging: Bevraging,
+    choice: Choice,
+    result: Result,
+    contents: Contents,
+    fault: KoppelpuntError | None,
+    spent: Spent,
+    gate: Gate,
+) -> Receipt:
+    register = gate.registers[choice.environment.kind]
+    tenant = gate.snapshot.tenant(choice.machtiging.tenant_id)
+    closing = closing_of(
+        row_id,
+        bevraging,
+        choice,
+        result,
+        contents,
+        register.sealer,
+        # A tenant that is gone from the snapshot keeps everything: more can be taken away later, less cannot be mended.
+        whole=tenant is None or tenant.record_content == "whole",
+        code=None if fault is None else fault.code,
+        spent=spent,
+    )
+    try:
+        return await register.writer.close(closing)
+    except RegisterUnavailable as error:
+        if isinstance(result, Unanswered) and not result.sent:
+            raise
+        # No answer without its record: what RvIG said is dropped here, and the caller is told that it may have happened.
+        raise RegisterUnavailable(
+            "uitkomstOnbekend",
+            "Het antwoord kon niet worden vastgelegd en is daarom niet doorgegeven; RvIG kan de bevraging hebben verwerkt.",
+            sent=True,
+        ) from error
+
+
+async def _record_attempt(bevraging: Bevraging, caller: Caller, error: KoppelpuntError, gate: Gate) -> None:
+    """Record a refused attempt in the register of the taaksysteem's own tenant, rationed; the refusal stands anyway.
+
+    A Blocked that the register itself gave is recorded already, by the statement that gave it.
+    """
+    actor = f"{caller.taaksysteem.tenant_id}/{caller.taaksysteem.taaksysteem_id}"
+    note_security("bevraging", target=bevraging.api.name, result=error.code, actor=actor)
+    gate.metrics.security(error.code).inc()
+    if not gate.attempts.allow(caller.taaksysteem.tenant_id, time.monotonic()):
+        gate.metrics.security("pogingNietOpgeslagen").inc()
+        return
+    register = gate.registers[bevraging.environment.kind]
+    try:
+        await register.writer.refuse(attempt_of(uuid7(), bevraging, caller, error.code, register.sealer))
+    except KoppelpuntError:
+        gate.metrics.security("pogingNietVastgelegd").inc()
