@@ -1,0 +1,225 @@
+"""One session with PostgreSQL: the only place of the writer where SQL is.
+
+Owns a connection of its own (never a pool: a writer's number is a session's), its fitness, and the line between an
+error after which nothing has surely been written (RowsRefused) and every other (SessionLost: the outcome is unknown).
+A statement is never cancelled: a cancel that hits the wait for a replica would let a row count as durable that is not.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+from uuid import UUID
+
+import asyncpg
+
+from gateway.errors import RegisterUnavailable
+from gateway.register.batch import Numbers
+
+Schema = Literal["register", "proef"]
+Result = tuple[bytes, UUID, str | None, int | None, bytes | None]
+
+# Whoever is gone is noticed: a dead gateway's session must end, because its successor waits for that.
+_SETTINGS = {
+    "application_name": "koppelpunt gateway",
+    "client_connection_check_interval": "1s",
+    "default_transaction_isolation": "read committed",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "jit": "off",
+    "lock_timeout": "0",
+    "statement_timeout": "0",
+    "tcp_keepalives_count": "3",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_user_timeout": "20000",
+    "timezone": "UTC",
+}
+# SQLSTATE classes that speak of the server and not of the rows: connection, transaction state, rollback, resources,
+# object state, operator, system, configuration, access rule (a function that is not there), internal, authorisation.
+_NOT_OF_THE_ROWS = frozenset({"08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "55", "57", "58", "F0", "XX"})
+_UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
+_LOCK_SECONDS = 0.2
+_ROLES = [f"koppelpunt_{role}" for role in ("owner", "writer", "gateway", "tenants", "inzage", "sealer")]
+
+
+class RowsRefused(Exception):
+    """The statement failed on its data: nothing of it has been written. Holds an SQLSTATE and no text."""
+
+
+class SessionLost(Exception):
+    """The session is over, and what became of its last statement is unknown. Holds an SQLSTATE or a class name."""
+
+
+class ServerUnreachable(Exception):
+    """No session could be had. Holds an SQLSTATE or a class name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the register is, and what is demanded of it. Seconds."""
+
+    url: str = field(repr=False)
+    schema: Schema
+    instance: str
+    connect_seconds: float = 5.0
+    synchronous_standby: bool = False
+
+
+class Session:
+    """A writer: one session, one number, and the counters of what it wrote."""
+
+    def __init__(self, connection: asyncpg.Connection, statement: object, writer_id: int) -> None:
+        self._connection = connection
+        self._fetch = statement.fetch  # type: ignore[attr-defined]
+        self.writer_id = writer_id
+        self.opened: Numbers = {}
+        self.closed: Numbers = {}
+
+    async def write(self, arguments: Sequence[object]) -> list[Result]:
+        """Write one batch in one statement and one commit. Raises RowsRefused or SessionLost.
+
+        asyncpg answers after ReadyForQuery, which PostgreSQL sends after the commit (and its replica's, if demanded).
+        """
+        try:
+            rows: list[Result] = await self._fetch(self.writer_id, *arguments)
+        except asyncpg.PostgresError as error:
+            if _is_of_the_rows(error):
+                raise RowsRefused(error.sqlstate) from None
+            raise SessionLost(error.sqlstate) from None
+        except Exception as error:  # noqa: BLE001 - whatever it was, the outcome is unknown
+            raise SessionLost(type(error).__name__) from None
+        return rows
+
+    def terminate(self) -> None:
+        """Drop the connection at once. A statement under way ends as SessionLost; PostgreSQL may still finish it."""
+        self._connection.terminate()
+
+    async def close(self) -> None:
+        """Say goodbye to PostgreSQL. Only when no statement is under way."""
+        with suppress(*_UNREACHABLE):
+            await self._connection.close(timeout=1.0)
+
+    @property
+    def is_open(self) -> bool:
+        return not self._connection.is_closed()
+
+
+def _is_of_the_rows(error: asyncpg.PostgresError) -> bool:
+    severity = error.severity_en
+    if severity is None:
+        # Not from the server: asyncpg could not encode an argument, so nothing has been sent.
+        return isinstance(error, asyncpg.DataError)
+    # ERROR means that the transaction was rolled back; FATAL and PANIC say nothing about it.
+    return severity == "ERROR" and error.sqlstate[:2] not in _NOT_OF_THE_ROWS
+
+
+async def begin(server: Server) -> Session:
+    """Open a session, check that it may be trusted with the register, and take a writer's number.
+
+    Raises ServerUnreachable, or RegisterUnavailable when server or user is not fit.
+    """
+    try:
+        async with asyncio.timeout(server.connect_seconds):
+            return await _begin(server)
+    except TimeoutError as error:
+        raise ServerUnreachable(_name(error)) from None
+
+
+async def _begin(server: Server) -> Session:
+    connection = await _connect(server)
+    try:
+        await _check(connection, server)
+        writer_id = await connection.fetchval(f"SELECT {server.schema}.begin_writer($1)", server.instance)
+        statement = await connection.prepare(
+            f"SELECT kind, id, verdict, number, hash FROM {server.schema}.write($1, $2, $3, $4, $5, $6)"  # noqa: S608
+        )
+    except _UNREACHABLE as error:
+        connection.terminate()
+        raise ServerUnreachable(_name(error)) from None
+    except BaseException:
+        connection.terminate()
+        raise
+    return Session(connection, statement, writer_id)
+
+
+async def running_of(server: Server, writer_ids: Sequence[int]) -> dict[int, set[tuple[int, UUID]]]:
+    """Return for each lost writer *whose session is surely over* which of its calls are open, as (tenant_id, id).
+
+    A writer whose session still lives is not in the answer: ask again later. Raises ServerUnreachable.
+    """
+    try:
+        async with asyncio.timeout(server.connect_seconds + _LOCK_SECONDS * len(writer_ids)):
+            return await _running_of(server, writer_ids)
+    except TimeoutError as error:
+        raise ServerUnreachable(_name(error)) from None
+
+
+async def _running_of(server: Server, writer_ids: Sequence[int]) -> dict[int, set[tuple[int, UUID]]]:
+    connection = await _connect(server)
+    found = {}
+    try:
+        await connection.execute(f"SET lock_timeout = {int(_LOCK_SECONDS * 1000)}")
+        for writer_id in writer_ids:
+            with suppress(asyncpg.LockNotAvailableError):
+                rows = await connection.fetch(
+                    f"SELECT tenant_id, id FROM {server.schema}.running_of($1)",  # noqa: S608
+                    writer_id,
+                )
+                found[writer_id] = {(row[0], row[1]) for row in rows}
+    except _UNREACHABLE as error:
+        raise ServerUnreachable(_name(error)) from None
+    finally:
+        connection.terminate()
+    return found
+
+
+async def _connect(server: Server) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(server.url, timeout=server.connect_seconds, server_settings=_SETTINGS)
+    except (*_UNREACHABLE, ValueError) as error:
+        raise ServerUnreachable(_name(error)) from None
+
+
+async def _check(connection: asyncpg.Connection, server: Server) -> None:
+    """Refuse a server or a user under which a permission or a record would be worth less than it says."""
+    await connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) "
+        "WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')"
+    )
+    facts = await connection.fetchrow(
+        "SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS recovering,"
+        " current_setting('transaction_read_only') AS read_only, current_setting('transaction_isolation') AS isolation,"
+        " current_setting('synchronous_commit') AS synchronous, current_setting('synchronous_standby_names') AS standbys,"
+        " pg_backend_pid() AS backend, r.rolsuper, r.rolbypassrls, session_user = current_user AS itself,"
+        " r.rolcreaterole, (SELECT array_agg(g.rolname::text) FROM pg_roles g WHERE g.rolname = ANY ($1)"
+        "   AND pg_has_role(r.oid, g.oid, 'MEMBER')) AS roles"
+        " FROM pg_roles r WHERE r.rolname = current_user",
+        _ROLES,
+    )
+    demands = {
+        "registerTeOud": facts["version"] >= 160_000,
+        "registerNietDeHoofdserver": not facts["recovering"] and facts["read_only"] == "off",
+        "registerVerkeerdeIsolatie": facts["isolation"] == "read committed",
+        "registerNietDuurzaam": facts["synchronous"] in {"on", "remote_apply"},
+        "registerZonderReplica": bool(facts["standbys"]) or not server.synchronous_standby,
+        # Behind a pooler the number of a writer would not be one session's.
+        "registerAchterPooler": facts["backend"] == connection.get_server_pid(),
+        "registerVerkeerdeRol": facts["itself"]
+        and not facts["rolsuper"]
+        and not facts["rolbypassrls"]
+        and not facts["rolcreaterole"]
+        and facts["roles"] == ["koppelpunt_gateway"],
+    }
+    for code, holds in demands.items():
+        if not holds:
+            raise RegisterUnavailable(
+                code, "Het register of de databasegebruiker van de gateway is niet goed ingericht."
+            )
+
+
+def _name(error: BaseException) -> str:
+    return getattr(error, "sqlstate", None) or type(error).__name__
