@@ -42,3 +42,8 @@ ALTER TABLE registry.blokkade ADD COLUMN by_tenant_id bigint REFERENCES registry
 -- The sealer warns of certificates that end: when, never what.
 CREATE POLICY sealer_expiry ON registry.certificate FOR SELECT TO koppelpunt_sealer USING (state IN ('staged', 'active', 'retiring'));
 GRANT SELECT (tenant_id, certificate_id, state, not_after) ON registry.certificate TO koppelpunt_sealer;
+
+-- An operator's admin key can be withdrawn too; nothing else of it can be changed.
+CREATE POLICY tenants_withdraws_operator_key ON registry.admin_key FOR UPDATE TO koppelpunt_tenants USING (tenant_id IS NULL) WITH CHECK (tenant_id IS NULL);
+REVOKE UPDATE ON registry.admin_key FROM koppelpunt_tenants;
+GRANT UPDATE (withdrawn_at) ON registry.admin_key TO koppelpunt_tenants;

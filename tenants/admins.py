@@ -1,0 +1,126 @@
+"""Administrators by key: who may use the admin API, in which role, and for which tenant.
+
+Owns the keys (`kpa_…`), of which only a hash is kept, keyed by the identity keyring. Roles: *operator* (no tenant; never
+the register), *beheerder* and *auditor* (one tenant each). A key always ends. Refuses keys of more than a year.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, cast
+
+import asyncpg
+
+from tenants.faults import InputRefused, NotFound
+from tenants.keyring import Keyring, hash_secret
+from tenants.scope import operator_scope, tenant_scope
+
+Role = Literal["operator", "beheerder", "auditor"]
+ROLES: tuple[Role, ...] = ("operator", "beheerder", "auditor")
+PREFIX = "kpa_"
+LONGEST = timedelta(days=366)
+_ACTOR = "opdrachtregel"
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """An administrator as a key proves it. `tenant_id` is None for the operator, and for nobody else."""
+
+    key_id: int
+    role: Role
+    tenant_id: int | None
+
+    @property
+    def actor(self) -> str:
+        """How histories and records of readings name this administrator."""
+        return f"{self.role}/{self.key_id}"
+
+
+async def make_admin_key(
+    connection: asyncpg.Connection[Any],
+    identity: Keyring,
+    *,
+    role: Role,
+    tenant_id: int | None,
+    name: str,
+    valid_for: timedelta,
+    actor: str = _ACTOR,
+) -> tuple[int, str]:
+    """Make a key and return (key_id, secret), of which the secret is shown this once. Raises InputRefused."""
+    faults = _faults(role, tenant_id, name, valid_for)
+    if faults:
+        raise InputRefused(faults)
+    secret = PREFIX + secrets.token_urlsafe(32)
+    hashed, version = hash_secret(identity, secret)
+    scope = (
+        operator_scope(connection, actor=actor)
+        if tenant_id is None
+        else tenant_scope(connection, tenant_id, actor=actor)
+    )
+    async with scope:
+        key_id: int = await connection.fetchval(
+            "INSERT INTO registry.admin_key (tenant_id, role, name, hash, hash_version, valid_until) "
+            "VALUES ($1, $2, $3, $4, $5, $6) RETURNING key_id",
+            tenant_id, role, name, hashed, version, datetime.now(UTC) + valid_for,
+        )  # fmt: skip
+    return key_id, secret
+
+
+async def withdraw_admin_key(
+    connection: asyncpg.Connection[Any], key_id: int, *, tenant_id: int | None, actor: str = _ACTOR
+) -> None:
+    """Let a key open nothing more. Raises NotFound when the tenant (None: the operator) has no such key."""
+    scope = (
+        operator_scope(connection, actor=actor)
+        if tenant_id is None
+        else tenant_scope(connection, tenant_id, actor=actor)
+    )
+    async with scope:
+        found = await connection.fetchval(
+            "UPDATE registry.admin_key SET withdrawn_at = COALESCE(withdrawn_at, now()) "
+            "WHERE tenant_id IS NOT DISTINCT FROM $1 AND key_id = $2 RETURNING key_id",
+            tenant_id, key_id,
+        )  # fmt: skip
+    if found is None:
+        raise NotFound(f"There is no admin key {key_id} here.")
+
+
+async def recognise(connection: asyncpg.Connection[Any], identity: Keyring, presented: str) -> Admin | None:
+    """Return whose key this is, or None for an unknown, ended or withdrawn one.
+
+    Found by its keyed hash: what the time of the search tells is about a hash that the asker cannot compute.
+    """
+    if not presented.startswith(PREFIX) or not presented.isascii():
+        return None
+    row = await connection.fetchrow(
+        "SELECT k.key_id, k.role, k.tenant_id FROM registry.admin_key k "
+        "LEFT JOIN registry.tenant t ON t.tenant_id = k.tenant_id "
+        "JOIN unnest($1::bytea[], $2::integer[]) p (hash, hash_version) "
+        "  ON p.hash = k.hash AND p.hash_version = k.hash_version "
+        "WHERE k.withdrawn_at IS NULL AND now() < k.valid_until "
+        # An ended tenant changes nothing more, but its register stays its own for twenty years.
+        "  AND (k.role IN ('operator', 'auditor') OR t.state = 'active')",
+        *_hashes(identity, presented),
+    )
+    if row is None:
+        return None
+    return Admin(key_id=row["key_id"], role=cast("Role", row["role"]), tenant_id=row["tenant_id"])
+
+
+def _hashes(identity: Keyring, presented: str) -> tuple[Sequence[bytes], Sequence[int]]:
+    made = [hash_secret(identity, presented, version) for version in identity.versions]
+    return [hashed for hashed, _ in made], [version for _, version in made]
+
+
+def _faults(role: str, tenant_id: int | None, name: str, valid_for: timedelta) -> list[str]:
+    faults = []
+    if role not in ROLES:
+        faults.append(f"A role is {', '.join(ROLES)}.")
+    if (role == "operator") != (tenant_id is None):
+        faults.append("An operator has no tenant; every other role has one.")
+    if not name.strip() or len(name) > 500 or not name.isprintable():
+        faults.append("A key has a name of one line, at most 500 characters.")
+    if not timedelta(0) < valid_for <= LONGEST:
+        faults.append(f"A key is valid for {LONGEST.days} days at most.")
+    return faults

@@ -1,0 +1,126 @@
+"""What the admin API shows of the registry: tenants, blokkades and changes.
+
+One function per query, for the role `koppelpunt_tenants`. What belongs to one tenant is read in its scope (the caller's
+transaction); the lists of all tenants and all blokkades are the operator's alone.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+_TENANT = "SELECT tenant_id, oin, name, kind, record_content, retention_years, state, created_at FROM registry.tenant"
+_BLOKKADE = "SELECT kind, value, reason, blocked_by, blocked_at, by_tenant_id FROM registry.blokkade"
+# What concerns a tenant: itself, its afnemers and their organisations, its certificates and its taaksystemen.
+_CONCERNS = (
+    " WHERE (kind = 'tenant' AND value = $1::bigint::text)"
+    " OR (kind = 'taaksysteem' AND value LIKE $1::bigint || '/%')"
+    " OR (kind = 'afnemer' AND value IN (SELECT afnemer_id FROM registry.afnemer WHERE tenant_id = $1))"
+    " OR (kind = 'oin' AND value IN (SELECT oin FROM registry.tenant WHERE tenant_id = $1"
+    "   UNION SELECT oin FROM registry.afnemer WHERE tenant_id = $1))"
+    " OR (kind = 'certificate' AND value IN (SELECT encode(fingerprint, 'hex') FROM registry.certificate"
+    "   WHERE tenant_id = $1))"
+)
+# What a tenant may block: as above, but of organisations only its own. Another's OIN may serve other tenants too.
+_OWNS = {
+    "tenant": "SELECT $2::text = $1::bigint::text",
+    "afnemer": "SELECT EXISTS (SELECT 1 FROM registry.afnemer WHERE tenant_id = $1 AND afnemer_id = $2)",
+    "oin": "SELECT EXISTS (SELECT 1 FROM registry.tenant WHERE tenant_id = $1 AND oin = $2)",
+    "certificate": "SELECT EXISTS (SELECT 1 FROM registry.certificate "
+    "WHERE tenant_id = $1 AND fingerprint = decode($2, 'hex'))",
+    "taaksysteem": "SELECT EXISTS (SELECT 1 FROM registry.taaksysteem "
+    "WHERE tenant_id = $1 AND $2 = tenant_id || '/' || taaksysteem_id)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSeen:
+    tenant_id: int
+    oin: str
+    name: str
+    kind: str
+    record_content: str
+    retention_years: int
+    state: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BlokkadeSeen:
+    """An active blokkade; `by_tenant_id` is None for one of the operator."""
+
+    kind: str
+    value: str
+    reason: str
+    blocked_by: str
+    blocked_at: datetime
+    by_tenant_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wijziging:
+    """One change of the registry; secrets were never in it."""
+
+    number: int
+    at: datetime
+    actor: str
+    action: str
+    object: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
+async def list_active_tenant_ids(connection: asyncpg.Connection[Any]) -> list[int]:
+    rows = await connection.fetch("SELECT tenant_id FROM registry.tenant WHERE state = 'active' ORDER BY tenant_id")
+    return [row["tenant_id"] for row in rows]
+
+
+async def list_tenants(
+    connection: asyncpg.Connection[Any], *, only: int | None, after: int, limit: int
+) -> list[TenantSeen]:
+    """Tenants by number, or only that one."""
+    rows = await connection.fetch(
+        f"{_TENANT} WHERE tenant_id > $1 AND ($2::bigint IS NULL OR tenant_id = $2) ORDER BY tenant_id LIMIT $3",
+        after, only, limit,
+    )  # fmt: skip
+    return [TenantSeen(**row) for row in rows]
+
+
+async def list_blokkades(connection: asyncpg.Connection[Any], *, concerning: int | None) -> list[BlokkadeSeen]:
+    """Active blokkades, newest first: all of them, or those that concern a tenant (in its scope)."""
+    order = " ORDER BY blocked_at DESC, kind, value"
+    if concerning is None:
+        rows = await connection.fetch(_BLOKKADE + order)
+    else:
+        rows = await connection.fetch(_BLOKKADE + _CONCERNS + order, concerning)
+    return [BlokkadeSeen(**row) for row in rows]
+
+
+async def find_blokkade(connection: asyncpg.Connection[Any], kind: str, value: str) -> BlokkadeSeen | None:
+    row = await connection.fetchrow(f"{_BLOKKADE} WHERE kind = $1 AND value = $2", kind, value)
+    return None if row is None else BlokkadeSeen(**row)
+
+
+async def owns(connection: asyncpg.Connection[Any], tenant_id: int, kind: str, value: str) -> bool:
+    """Tell whether a tenant may block this by itself. In its scope."""
+    return bool(await connection.fetchval(_OWNS[kind], tenant_id, value))
+
+
+async def list_wijzigingen(
+    connection: asyncpg.Connection[Any], tenant_id: int, *, before: int | None, limit: int
+) -> list[Wijziging]:
+    """Changes, newest first, older than number `before`. In the tenant's scope."""
+    rows = await connection.fetch(
+        "SELECT number, at, actor, action, object, before, after FROM registry.wijziging "
+        "WHERE tenant_id = $1 AND ($2::bigint IS NULL OR number < $2) ORDER BY number DESC LIMIT $3",
+        tenant_id, before, limit,
+    )  # fmt: skip
+    return [Wijziging(**{**row, "before": _document(row["before"]), "after": _document(row["after"])}) for row in rows]
+
+
+def _document(text: str | None) -> Mapping[str, Any] | None:
+    """A jsonb column comes as its text."""
+    return None if text is None else json.loads(text)

@@ -1,0 +1,130 @@
+"""One row of the register as a value: the opening, its closing, and what both hold when opened. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from tenants.records import open_record
+from tenants.register_keys import DataKeys
+from tenants.sealing import SealingError
+
+ContentsState = Literal["geopend", "sleutel_vernietigd", "niet_te_openen"]
+Outcome = Literal["beantwoord", "niet_beantwoord", "niet_verzonden", "geweigerd", "uitkomst_onbekend"]
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a call ended. Sizes in bytes, times in microseconds; `unidentified` are persons without BSN."""
+
+    closed_at: datetime
+    outcome: Outcome
+    status: int | None
+    code: str | None
+    persons: int
+    unidentified: int
+    question_bytes: int
+    answer_bytes: int
+    token_us: int
+    upstream_us: int
+    total_us: int
+    number: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What was sealed: user, source, headers and question of the opening; persons and answer of the closing."""
+
+    state: ContentsState
+    opening: Mapping[str, Any] | None = field(default=None, repr=False)
+    closing: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Protocolregel:
+    """One call. What names an aansluiting is None for a refused attempt; `taaksysteem_name` for another tenant's."""
+
+    id: UUID
+    opened_at: datetime
+    afnemer_id: str | None
+    organisation_oin: str | None
+    certificate_oin: str | None
+    fingerprint: bytes | None
+    aansluiting_id: int | None
+    machtiging_id: int | None
+    machtiging_version: int | None
+    mandate_id: int | None
+    taaksysteem_tenant_id: int
+    taaksysteem_id: int
+    taaksysteem_name: str | None
+    acting_oin: str
+    doelbinding: str | None
+    grondslag: str | None
+    ontvanger: str | None
+    verwerkingsactiviteit: str | None
+    refusal: str | None
+    api: str
+    operation: str
+    question_type: str | None
+    zoekrubrieken: str
+    rubrieken: str
+    trace_id: UUID | None
+    writer_id: int
+    number: int
+    hash: bytes
+    closing: Closing | None
+    contents: Contents | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The closing's outcome, or why there is none: refused, or not known (still running, crashed, lost)."""
+        if self.closing is not None:
+            return self.closing.outcome
+        return "uitkomst_onbekend" if self.refusal is None else "geweigerd"
+
+    def showing(self, contents: Contents | None) -> "Protocolregel":
+        """The same row with what it holds."""
+        return replace(self, contents=contents)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SealedRegel:
+    """A row with its sealed columns, each with the number of its data key."""
+
+    regel: Protocolregel
+    opening: tuple[UUID, bytes]
+    closing: tuple[UUID, bytes] | None
+
+
+def regel_of(row: Mapping[str, Any], closing: Closing | None) -> Protocolregel:
+    """Make the value from an opening's columns."""
+    return Protocolregel(
+        **{name: value for name, value in row.items() if name not in {"data_key_id", "sealed"}}, closing=closing
+    )
+
+
+def closing_of(row: Mapping[str, Any]) -> Closing:
+    """Make the value from a closing's columns."""
+    return Closing(**{name: value for name, value in row.items() if name not in {"id", "data_key_id", "sealed"}})
+
+
+def open_contents(sealed: SealedRegel, keys: DataKeys, tenant_id: int) -> Contents:
+    """Open what a row holds. What does not open is told; it never hides the row."""
+    needed = {sealed.opening[0]} | ({sealed.closing[0]} if sealed.closing is not None else set())
+    if needed & keys.destroyed:
+        return Contents("sleutel_vernietigd")
+    if not needed <= keys.opened.keys():
+        return Contents("niet_te_openen")
+    number = sealed.regel.id
+    try:
+        opening = open_record(
+            keys.opened[sealed.opening[0]], sealed.opening[1], tenant_id=tenant_id, id=number, kind="opening"
+        )
+        closing = sealed.closing and open_record(
+            keys.opened[sealed.closing[0]], sealed.closing[1], tenant_id=tenant_id, id=number, kind="closing"
+        )
+    except SealingError:
+        return Contents("niet_te_openen")
+    return Contents("geopend", opening, closing)
