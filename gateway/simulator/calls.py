@@ -27,7 +27,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that has been read whole. Names in `headers` are lower-cased; of repeated ones the first counts."""
+    """A request that has been read whole. Names in `headers` are lower-cased; repeated ones are joined by a comma."""
 
     method: str
     path: str

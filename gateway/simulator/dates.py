@@ -1,5 +1,6 @@
 """Dates as the BRP keeps them (`yyyymmdd`, zeros for unknown parts) and as its APIs give them. Pure."""
 
+import calendar
 import datetime as dt
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,7 +9,6 @@ _MONTHS: Final = (
     "januari", "februari", "maart", "april", "mei", "juni",
     "juli", "augustus", "september", "oktober", "november", "december",
 )  # fmt: skip
-_DAY: Final = dt.timedelta(days=1)
 
 
 def datum(value: Any) -> dict[str, Any] | None:
@@ -60,8 +60,7 @@ def uncertain(value: Any) -> Span | None:
     if not 1 <= month <= 12:
         return Span(dt.date(year, 1, 1), dt.date(year, 12, 31))
     if day == 0:
-        following = dt.date(year + month // 12, month % 12 + 1, 1)
-        return Span(dt.date(year, month, 1), following - _DAY)
+        return Span(dt.date(year, month, 1), dt.date(year, month, calendar.monthrange(year, month)[1]))
     try:
         exact = dt.date(year, month, day)
     except ValueError:
@@ -71,7 +70,7 @@ def uncertain(value: Any) -> Span | None:
 
 def iso_date(value: Any) -> dt.date | None:
     """Read a date of a question (`yyyy-MM-dd`); None for anything else."""
-    if not isinstance(value, str) or len(value) != 10:
+    if not isinstance(value, str) or len(value) != 10 or not value.replace("-", "").isdecimal() or value[4] != "-":
         return None
     try:
         return dt.date.fromisoformat(value)

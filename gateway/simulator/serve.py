@@ -117,8 +117,8 @@ class _Server(web.Server):
         self._subjects: dict[str, str | None] = {}
         limit = simulator.settings.body_limit
 
-        def make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-            return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=limit)
+        def make_request(message: Any, payload: Any, carrier: Any, writer: Any, task: Any) -> web.BaseRequest:
+            return web.BaseRequest(message, payload, carrier, writer, task, loop, client_max_size=limit)
 
         super().__init__(
             self._handle,
@@ -154,7 +154,9 @@ class _Server(web.Server):
             return web.Response(status=413)
         headers: dict[str, str] = {}
         for name, value in request.headers.items():
-            headers.setdefault(name.lower(), value)
+            # A repeated header counts as one list (RFC 9110 section 5.3): two tokens are no valid token.
+            key = name.lower()
+            headers[key] = f"{headers[key]}, {value}" if key in headers else value
         call = Call(
             request.method, request.path, request.query if request.query_string else {}, headers, body, connection
         )

@@ -36,6 +36,11 @@ class SimAfnemer:
     environment: Environment | None = None
     previous_secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for empty credentials, which would let in whoever sends none."""
+        if not self.client_id or not self.client_secret or "" in self.previous_secrets:
+            raise ValueError("an afnemer needs a client_id and a client_secret")
+
 
 @dataclass(frozen=True, slots=True)
 class Base:

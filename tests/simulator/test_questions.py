@@ -223,6 +223,9 @@ async def test_the_marks_on_a_holder_come_without_being_asked(gemeente):
         ({"type": "RaadpleegMetBurgerservicenummer", "burgerservicenummer": [HANNA], "fields": []}, "fields", "minItems"),
         ({"type": "RaadpleegMetBurgerservicenummer", "burgerservicenummer": [HANNA] * 21, "fields": ["naam"]}, "burgerservicenummer", "maxItems"),
         ({"type": "ZoekMetPostcodeEnHuisnummer", "postcode": "9911AB", "huisnummer": "x", "fields": ["naam"]}, "huisnummer", "integer"),
+        ({"type": "ZoekMetPostcodeEnHuisnummer", "postcode": "9911AB", "huisnummer": "9" * 5000, "fields": ["naam"]}, "huisnummer", "integer"),
+        ({"type": "ZoekMetPostcodeEnHuisnummer", "postcode": ["9911AB"], "huisnummer": 1, "fields": ["naam"]}, "postcode", "required"),
+        ({"type": "ZoekMetGeslachtsnaamEnGeboortedatum", "geslachtsnaam": "Vis", "geboortedatum": "2024-W01-1", "fields": ["naam"]}, "geboortedatum", "date"),
     ],
 )  # fmt: skip
 async def test_a_faulty_question_gets_the_document_of_rvig(gemeente, body, name, code):

@@ -204,3 +204,15 @@ async def test_old_cipher_suites_are_refused(stage, gemeente):
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
         with pytest.raises(aiohttp.ClientError):
             await session.get(f"{gemeente.base}/")
+
+
+async def test_two_tokens_in_one_call_are_no_valid_token(gemeente):
+    right = await gemeente.token()
+    headers = [("Authorization", f"Bearer {right}"), ("Authorization", f"Bearer {right}")]
+    async with gemeente.session.post(gemeente.base + PERSONEN, json=QUESTION, headers=headers) as answer:
+        assert answer.status == 401
+
+
+def test_an_account_without_a_secret_is_refused():
+    with pytest.raises(ValueError, match="client_secret"):
+        dataclasses.replace(GEMEENTE, client_secret="")
