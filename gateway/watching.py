@@ -1,0 +1,32 @@
+"""The port for whoever watches: /live, /ready and /metrics. Apart from the port of the callers.
+
+Liveness touches neither PostgreSQL nor RvIG: it says that this process still takes its turns. Readiness says whether a
+call could be recorded now; what is missing stands in the answer.
+"""
+
+from collections.abc import Callable, Mapping
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+
+def make_watching(registry: CollectorRegistry, checks: Mapping[str, Callable[[], bool]]) -> Starlette:
+    """The application of that port. `checks` are what readiness asks, by name; all must say yes."""
+
+    async def live(_request: Request) -> Response:
+        return JSONResponse({"live": True})
+
+    async def ready(_request: Request) -> Response:
+        found = {name: check() for name, check in checks.items()}
+        return JSONResponse(
+            {"ready": all(found.values()), "checks": found}, status_code=200 if all(found.values()) else 503
+        )
+
+    async def metrics(_request: Request) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    return Starlette(routes=[Route("/live", live), Route("/ready", ready), Route("/metrics", metrics)])
