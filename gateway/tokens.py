@@ -1,0 +1,250 @@
+"""RvIG's tokens: asked for once, shared by all who wait, renewed before they end, and given up when RvIG refuses them.
+
+Owns the cache. A token is kept under a digest of the whole request that it answers and of the certificate that asked,
+so that a rotated secret, another scope or another certificate can never meet an older token. Refuses (TokenRefused)
+what RvIG refuses and a token that contradicts its aansluiting; TokenUnavailable is for everything that may pass. Both
+are remembered with growing pauses: a tenant whose credentials fail cannot hammer RvIG. Texts of errors never hold
+anything of RvIG's answer.
+"""
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.call import Answered
+from gateway.catalogue import Api, Environment
+from gateway.claims import FOREIGN_GEMEENTECODE, check_claims, read_claims
+from gateway.errors import KoppelpuntError, TokenRefused, TokenUnavailable
+from gateway.token_request import (
+    Secrets,
+    Token,
+    TokenAsk,
+    Wire,
+    is_blocked,
+    make_ask,
+    matches,
+    read_grant,
+    refusal_of,
+)
+from tenants.model import Aansluiting
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTimes:
+    """Times in seconds, shares of a token's life. A pause grows from the first to the second, doubling.
+
+    A token is not used in the last `margin` of its life, and renewed in the background from `refresh` on. One that is
+    refused within `fresh` of its issue counts as a failure: RvIG gives tokens that it does not honour.
+    """
+
+    margin: float = 0.1
+    margin_least: float = 5.0
+    margin_most: float = 60.0
+    refresh: float = 0.65
+    unavailable: tuple[float, float] = (0.5, 30.0)
+    refused: tuple[float, float] = (5.0, 300.0)
+    blocked: float = 900.0
+    fresh: float = 60.0
+    entries: int = 20_000
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is known under one key. Times on the monotonic clock; `failure` is raised again until `retry_at`."""
+
+    token: Token | None = None
+    refresh_at: float = 0.0
+    flight: asyncio.Task[Token | KoppelpuntError] | None = None
+    failure: KoppelpuntError | None = None
+    failures: int = 0
+    rejections: int = 0
+    retry_at: float = 0.0
+
+
+def _unheard(_event: str, _aansluiting: Aansluiting) -> None:
+    """For those who listen to nothing."""
+
+
+class Tokens:
+    """All tokens of this process. `clock` is monotonic, `jitter` gives a number from 0 up to 1.
+
+    `notice` hears `tokenIssued`, `tokenFailed`, `tokenContradicts`, and the alarm `gemeentecodeBijNietGemeente`.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        secrets: Secrets,
+        *,
+        times: TokenTimes | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+        notice: Callable[[str, Aansluiting], None] = _unheard,
+    ) -> None:
+        self._wire = wire
+        self._secrets = secrets
+        self._times = times or TokenTimes()
+        self._clock = clock
+        self._jitter = jitter
+        self._notice = notice
+        self._entries: dict[bytes, _Entry] = {}
+        self._asks: dict[tuple[int, int, str, str], TokenAsk] = {}
+
+    async def get(self, aansluiting: Aansluiting, environment: Environment, api: Api) -> Token:
+        """A token that may be used now. Raises TokenRefused, TokenUnavailable, IdentityUnavailable.
+
+        However many wait, one request is under way for a key; who stops waiting does not end it.
+        """
+        ask = self._ask(aansluiting, environment, api)
+        entry = self._entries.get(ask.key)
+        if entry is None:
+            entry = self._make_entry(ask.key)
+        now = self._clock()
+        if entry.token is not None and now < entry.token.expires_at:
+            if now >= entry.refresh_at and entry.flight is None and now >= entry.retry_at:
+                self._start(entry, ask)
+            return entry.token
+        if entry.flight is None:
+            if entry.failure is not None and now < entry.retry_at:
+                raise _again(entry.failure, entry.retry_at - now)
+            self._start(entry, ask)
+        assert entry.flight is not None  # noqa: S101 - just started
+        outcome = await asyncio.shield(entry.flight)
+        if isinstance(outcome, Token):
+            return outcome
+        raise _again(outcome, entry.retry_at - self._clock())
+
+    def invalidate(self, token: Token) -> bool:
+        """Give up a token that RvIG refused; False when another took its place already, which then deserves a try."""
+        entry = self._entries.get(token.key)
+        if entry is None or entry.token is not token:
+            return False
+        entry.token = None
+        now = self._clock()
+        entry.rejections = entry.rejections + 1 if now - token.issued_at < self._times.fresh else 1
+        if entry.rejections > 2:
+            # Fresh tokens that do not work, three in a row: asking for more of them at the pace of the calls is no cure.
+            detail = "RvIG weigert tokens die zij zojuist heeft uitgegeven."
+            entry.failure = TokenRefused("tokenNietAanvaard", detail)
+            entry.retry_at = now + self._pause(self._times.refused, entry.rejections - 2)
+        return True
+
+    async def close(self) -> None:
+        """End what is under way; who waits for it is cancelled."""
+        flights = [entry.flight for entry in self._entries.values() if entry.flight is not None]
+        for flight in flights:
+            flight.cancel()
+        if flights:
+            await asyncio.wait(flights)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _ask(self, aansluiting: Aansluiting, environment: Environment, api: Api) -> TokenAsk:
+        """The request for a token, worked out once per version of the aansluiting: values of the snapshot are frozen."""
+        name = (aansluiting.tenant_id, aansluiting.aansluiting_id, environment.name, api.name)
+        ask = self._asks.get(name)
+        if (
+            ask is None
+            or ask.aansluiting is not aansluiting
+            or ask.environment is not environment
+            or ask.api is not api
+        ):
+            if len(self._asks) >= self._times.entries:
+                self._asks.clear()
+            ask = self._asks[name] = make_ask(aansluiting, environment, api)
+        return ask
+
+    def _make_entry(self, key: bytes) -> _Entry:
+        if len(self._entries) >= self._times.entries:
+            self._purge()
+        entry = self._entries[key] = _Entry()
+        return entry
+
+    def _purge(self) -> None:
+        """Forget what has nothing to say any more; when that is too little, the oldest entries."""
+        now = self._clock()
+        idle = [key for key, entry in self._entries.items() if entry.flight is None]
+        ended = [key for key in idle if _has_ended(self._entries[key], now)]
+        for key in ended or idle[: self._times.entries // 10 + 1]:
+            del self._entries[key]
+
+    def _start(self, entry: _Entry, ask: TokenAsk) -> None:
+        # The entry holds the task, so it is not collected while it runs; a task of its own survives its waiters.
+        entry.flight = asyncio.get_running_loop().create_task(self._fly(entry, ask))
+
+    async def _fly(self, entry: _Entry, ask: TokenAsk) -> Token | KoppelpuntError:
+        """Ask once. Errors are results here: one exception raised in a thousand waiters would be one tangled trace."""
+        begun = self._clock()
+        outcome: Token | KoppelpuntError
+        try:
+            outcome = await self._fetch(ask, begun)
+        except KoppelpuntError as error:
+            outcome = error
+        finally:
+            entry.flight = None
+        if isinstance(outcome, Token):
+            life = outcome.expires_at - begun
+            entry.token, entry.failure, entry.failures, entry.retry_at = outcome, None, 0, 0.0
+            entry.refresh_at = begun + life * (self._times.refresh + self._jitter() * 0.2)
+            self._notice("tokenIssued", ask.aansluiting)
+        else:
+            entry.failure = outcome
+            entry.failures += 1
+            entry.retry_at = self._clock() + self._pause_after(outcome, entry.failures)
+            self._notice("tokenFailed", ask.aansluiting)
+        return outcome
+
+    async def _fetch(self, ask: TokenAsk, begun: float) -> Token:
+        """One request to RvIG's token endpoint. Raises TokenRefused, TokenUnavailable, IdentityUnavailable."""
+        post = ask.make_post(self._secrets.open(ask.aansluiting.credential))
+        result = await self._wire.ask(ask.aansluiting.certificate, ask.environment.name, post)
+        if not isinstance(result, Answered):
+            raise TokenUnavailable(result.reason, "Het tokenendpoint van RvIG gaf geen bruikbaar antwoord.")
+        if result.status != 200:
+            raise refusal_of(ask.environment, result)
+        value, seconds = read_grant(result)
+        claims = read_claims(value)
+        if claims is not None:
+            wrong = check_claims(claims, ask.aansluiting, endpoint=ask.api.endpoint, scope=ask.scope)
+            if wrong:
+                alarm = FOREIGN_GEMEENTECODE in wrong
+                self._notice(FOREIGN_GEMEENTECODE if alarm else "tokenContradicts", ask.aansluiting)
+                detail = f"Het token van RvIG is in tegenspraak met de aansluiting: {', '.join(wrong)}."
+                raise TokenRefused("tokenTegenstrijdig", detail)
+            if claims.seconds is not None and 0 < claims.seconds < seconds:
+                seconds = claims.seconds
+        times = self._times
+        # Relative, with bounds: a fixed margin longer than the life of a token would cache nothing.
+        margin = min(max(seconds * times.margin, times.margin_least), times.margin_most, seconds / 2)
+        return Token(value, ask.key, issued_at=begun, expires_at=begun + seconds - margin)
+
+    def _pause_after(self, error: KoppelpuntError, failures: int) -> float:
+        if error.code == "accountGeblokkeerd":
+            return self._pause((self._times.blocked, self._times.blocked), 1)
+        kind = self._times.refused if isinstance(error, TokenRefused) else self._times.unavailable
+        return self._pause(kind, failures)
+
+    def _pause(self, bounds: tuple[float, float], count: int) -> float:
+        return min(bounds[0] * 2.0 ** min(count - 1, 30), bounds[1]) * (0.75 + self._jitter() / 2)
+
+
+def is_refusal(environment: Environment, answered: Answered) -> bool:
+    """Whether this answer says *your token does not work*: exactly as the environment's table has it, else not.
+
+    A blocked account is not such an answer: another token would not help, and is never asked for.
+    """
+    return matches(environment.token_refused, answered) and not is_blocked(environment, answered)
+
+
+def _has_ended(entry: _Entry, now: float) -> bool:
+    return (entry.token is None or entry.token.expires_at <= now) and entry.retry_at <= now
+
+
+def _again(error: KoppelpuntError, pause: float) -> KoppelpuntError:
+    """A new exception of the same meaning, for one more who has to hear it; says when to come back if that may help."""
+    retry_after = max(1, math.ceil(pause)) if isinstance(error, TokenUnavailable) else None
+    return type(error)(error.code, error.detail, retry_after=retry_after)
