@@ -5,6 +5,7 @@ from urllib.parse import urlsplit, urlunsplit
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, pool
 
 VERSION_TABLE = "koppelpunt_migration"
@@ -30,9 +31,19 @@ def current_revision(url: str) -> str | None:
         engine.dispose()
 
 
-def _configuration(url: str) -> Config:
+def newest_revision() -> str | None:
+    """Return the revision that `migrate` brings a database to."""
+    return ScriptDirectory.from_config(_scripts()).get_current_head()
+
+
+def _scripts() -> Config:
     configuration = Config()
     configuration.set_main_option("script_location", "migrations:")
+    return configuration
+
+
+def _configuration(url: str) -> Config:
+    configuration = _scripts()
     # Percent signs of a quoted password are taken for interpolation otherwise.
     configuration.set_main_option("sqlalchemy.url", _with_driver(url).replace("%", "%%"))
     return configuration
