@@ -1,0 +1,187 @@
+"""One caller's connection: its socket, its clocks and its end. What is said over it belongs to `gateway.http1`.
+
+There is a deadline on the head of a request, on an idle connection and on writing to a caller that does not read.
+Refusing a request that is still coming lingers shortly, because the kernel resets a connection that is closed with
+bytes unread, and the answer with it. Hypercorn's own TCPServer has none of these, and starts a task per idle period.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import h11
+import structlog
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.typing import ConnectionState
+from hypercorn.utils import parse_socket_addr
+
+from gateway.http1 import Application, ApplicationTasks, Http1
+
+_READ_AT_ONCE: Final = 64 * 1024
+_WRITE_BEHIND: Final = 64 * 1024
+
+_log = structlog.get_logger("koppelpunt.http")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds: for a whole head, between two requests, for writing, and for what still comes after a refusal."""
+
+    head: float = 10.0
+    idle: float = 75.0
+    write: float = 30.0
+    linger: float = 1.0
+
+
+class Connection:
+    """One caller's connection, from accept to close. `http` and `times` are those of the server it belongs to."""
+
+    def __init__(
+        self,
+        application: Application,
+        http: type[Http1],
+        times: Times,
+        config: Config,
+        context: WorkerContext,
+        state: Any,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.times = times
+        self.tasks = ApplicationTasks(application)
+        self._make_http = partial(http, application, config, context, self.tasks, ConnectionState(state))
+        self._http: Http1 | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._reading_head = False
+        self._finishing = False
+
+    async def run(self) -> None:
+        """Serve until either side ends. Returns when the application's last run has ended too."""
+        try:
+            socket = self.writer.get_extra_info("socket")
+            http = self._http = self._make_http(
+                self.writer.get_extra_info("ssl_object") is not None,
+                parse_socket_addr(socket.family, socket.getpeername()),
+                parse_socket_addr(socket.family, socket.getsockname()),
+                self._send,
+            )
+            self._expect_head()
+            await self._read(http)
+        except OSError:
+            pass
+        finally:
+            await self.tasks.ended()
+            await self._close()
+
+    async def _send(self, event: Event) -> None:
+        """Write, end, or start and stop the clock of an idle connection."""
+        if isinstance(event, RawData):
+            await self._write(event.data)
+        elif isinstance(event, Closed):
+            await self._finish()
+        elif isinstance(event, Updated):
+            self._stop_clock()
+            if event.idle:
+                self._start_clock(self.times.idle)
+
+    def close_if_idle(self) -> None:
+        """End a connection on which no request is being answered."""
+        if self._http is None or self._http.stream is None:
+            self.writer.close()
+
+    def abort(self) -> None:
+        """End at once, whatever is going on."""
+        self.tasks.cancel()
+        self.writer.transport.abort()
+
+    async def _write(self, data: bytes) -> None:
+        transport = self.writer.transport
+        if transport.is_closing():
+            return
+        transport.write(data)
+        if transport.get_write_buffer_size() < _WRITE_BEHIND:
+            return
+        try:
+            async with asyncio.timeout(self.times.write):
+                await self.writer.drain()
+        except TimeoutError:
+            transport.abort()
+        except (OSError, RuntimeError):
+            await self._tell_closed()
+
+    async def _read(self, http: Http1) -> None:
+        while not self.reader.at_eof():
+            try:
+                data = await self.reader.read(_READ_AT_ONCE)
+            except OSError:
+                break
+            if self._finishing:
+                continue
+            if http.stream is None and not self._reading_head:
+                self._expect_head()
+            try:
+                await http.handle(RawData(data))
+            except Exception as error:  # noqa: BLE001 - the application must not suffer from its caller's connection
+                _log.error("verbinding mislukt", soort=type(error).__name__)
+                break
+        await http.handle(Closed())
+
+    async def _finish(self) -> None:
+        """End from our side. The order matters: nothing more is read as a request, then the answer's last byte goes."""
+        if self._finishing or self._http is None:
+            return
+        self._finishing = True
+        connection = self._http.connection
+        connection.ended = True
+        self._stop_clock()
+        await self._tell_closed()
+        if self.reader.at_eof() or connection.their_state in {h11.DONE, h11.MUST_CLOSE, h11.CLOSED}:
+            self.writer.close()
+            return
+        # The request is not whole. What still comes is read and dropped, until the caller has had the time to read us.
+        transport = self.writer.transport
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._timer = asyncio.get_running_loop().call_later(self.times.linger, transport.abort)
+
+    async def _tell_closed(self) -> None:
+        if self._http is not None:
+            await self._http.handle(Closed())
+
+    async def _close(self) -> None:
+        self._stop_clock()
+        transport = self.writer.transport
+        transport.close()
+        try:
+            async with asyncio.timeout(self.times.write):
+                await self.writer.wait_closed()
+        except TimeoutError:
+            transport.abort()
+        except (OSError, RuntimeError):
+            pass
+
+    def _expect_head(self) -> None:
+        self._stop_clock()
+        self._reading_head = True
+        self._start_clock(self.times.head)
+
+    def _start_clock(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        transport = self.writer.transport
+        if transport.get_write_buffer_size():
+            transport.abort()
+        else:
+            transport.close()
+
+    def _stop_clock(self) -> None:
+        self._reading_head = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

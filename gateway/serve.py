@@ -1,0 +1,170 @@
+"""Runs an ASGI application on hypercorn in this process, over plain HTTP/1.1 or TLS, until told to stop.
+
+TLS is 1.2 or 1.3 with ECDHE and AES-GCM or CHACHA20 (NCSC), HTTP/1.1 alone by ALPN. What a connection may do stands in
+`gateway.connection` and `gateway.http1`; only these three know hypercorn. Shutting down stops listening, closes idle connections and lets
+running calls end; hypercorn's own `graceful_timeout` cuts calls with a 500, and is not honoured by Python 3.12.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from hypercorn.asyncio.lifespan import Lifespan
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
+from hypercorn.utils import wrap_app
+
+from gateway.call import Outgoing
+from gateway.connection import Connection, Times
+from gateway.http1 import Application, Http1
+
+_SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_BACKLOG: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """Where to listen (`host:port`, `[::1]:port`), as whom, and within which limits. Times in seconds."""
+
+    bind: str
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    times: Times = field(default_factory=Times)
+    handshake_seconds: float = 10.0
+    drain_seconds: float = 40.0
+    most_head: int = 16 * 1024
+    most_connections: int = 4096
+    most_requests: int = 10_000
+    reuse_port: bool = False
+
+
+class _CachedDate(Config):
+    """Hypercorn's settings, with the Date header made once a second and no word about which server this is."""
+
+    errorlog = None
+    include_server_header = False
+    _second = 0
+    _made: list[tuple[bytes, bytes]] = []  # noqa: RUF012 - replaced, never changed
+
+    def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._made = second, super().response_headers(protocol)
+        return self._made
+
+
+def make_server_context(certificate_file: Path, key_file: Path) -> ssl.SSLContext:
+    """Return the TLS context of a server. Raises OSError or ssl.SSLError when the files are not what they should be."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_SUITES)
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(certificate_file, key_file)
+    return context
+
+
+def empty_refusal(status: int) -> Outgoing:
+    """The answer to what is no HTTP, for an application that has no words for it."""
+    return Outgoing(status, [], b"")
+
+
+async def serve(
+    app: Application,
+    settings: ServeSettings,
+    *,
+    shutdown: asyncio.Event,
+    ready: Callable[[int], None] | None = None,
+    unreadable: Callable[[int], Outgoing] = empty_refusal,
+) -> None:
+    """Serve `app` until `shutdown` is set and the running calls have ended. `ready` is told the port.
+
+    Raises OSError when the address or the certificate cannot be used, and whatever the application's start raises.
+    """
+    host, port = _split(settings.bind)
+    config = _make_config(settings)
+    context = WorkerContext(None)
+    http: type[Http1] = type("Http1OfServer", (Http1,), {"unreadable": staticmethod(unreadable)})
+    state: Any = {}
+    connections: set[Connection] = set()
+    tasks: set[asyncio.Task[Any]] = set()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(connections) >= settings.most_connections or context.terminated.is_set():
+            writer.transport.abort()
+            return
+        task = asyncio.current_task()
+        connection = Connection(app, http, settings.times, config, context, state, reader, writer)
+        connections.add(connection)
+        if task is not None:
+            tasks.add(task)
+        try:
+            await connection.run()
+        finally:
+            connections.discard(connection)
+            if task is not None:
+                tasks.discard(task)
+
+    tls = _tls(settings)
+    lifespan = Lifespan(wrap_app(app, 0, "asgi"), config, asyncio.get_running_loop(), state)
+    lifespan_task = asyncio.create_task(lifespan.handle_lifespan())
+    try:
+        await lifespan.wait_for_startup()
+        if lifespan_task.done():
+            lifespan_task.result()
+        server = await asyncio.start_server(
+            accept, host, port, backlog=_BACKLOG, reuse_port=settings.reuse_port or None, **tls
+        )
+        if ready is not None:
+            ready(server.sockets[0].getsockname()[1])
+        try:
+            await shutdown.wait()
+        finally:
+            server.close()
+            await context.terminated.set()
+            await _drain(connections, tasks, settings.drain_seconds)
+        await lifespan.wait_for_shutdown()
+    finally:
+        lifespan_task.cancel()
+        await asyncio.gather(lifespan_task, return_exceptions=True)
+
+
+async def _drain(connections: set[Connection], tasks: set[asyncio.Task[Any]], seconds: float) -> None:
+    """Close what is idle, wait for the rest, and give up on what is left after `seconds`."""
+    for connection in tuple(connections):
+        connection.close_if_idle()
+    if tasks:
+        await asyncio.wait(tuple(tasks), timeout=seconds)
+    for connection in tuple(connections):
+        connection.abort()
+    await asyncio.gather(*tuple(tasks), return_exceptions=True)
+
+
+def _make_config(settings: ServeSettings) -> Config:
+    config = _CachedDate()
+    config.h11_max_incomplete_size = settings.most_head
+    config.keep_alive_max_requests = settings.most_requests
+    return config
+
+
+def _tls(settings: ServeSettings) -> dict[str, Any]:
+    if settings.certificate_file is None or settings.key_file is None:
+        if settings.certificate_file is not None or settings.key_file is not None:
+            raise ValueError("A certificate needs its key, and a key its certificate.")
+        return {}
+    return {
+        "ssl": make_server_context(settings.certificate_file, settings.key_file),
+        "ssl_handshake_timeout": settings.handshake_seconds,
+        "ssl_shutdown_timeout": settings.times.linger,
+    }
+
+
+def _split(bind: str) -> tuple[str, int]:
+    host, _, port = bind.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(f"{bind!r} is no host:port.")
+    return host.removeprefix("[").removesuffix("]"), int(port)
