@@ -1,0 +1,161 @@
+"""The command line: one image, one program, a command per process (DESIGN: processes).
+
+Every command says on standard error who must act when it cannot go on, and ends with a status other than 0.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from gateway.config import ConfigError, GatewayConfig
+
+T = TypeVar("T")
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_DIRECTORY = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="koppelpunt")
+def main() -> None:
+    """Koppelpunt: the gateway of a technische aansluitpartij to RvIG's BRP APIs."""
+
+
+def run_until_signal(run: Callable[[asyncio.Event], Awaitable[None]], *, loop: str = "uvloop") -> None:
+    """Run a process until SIGTERM or SIGINT, and let it end in order. A second signal ends it at once."""
+
+    async def until_signal() -> None:
+        shutdown = asyncio.Event()
+        running = asyncio.get_running_loop()
+
+        def stop(number: int) -> None:
+            running.remove_signal_handler(number)
+            shutdown.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            running.add_signal_handler(number, stop, number)
+        await run(shutdown)
+
+    factory = None
+    if loop == "uvloop":
+        import uvloop  # noqa: PLC0415 - loaded only where it is used
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(until_signal())
+
+
+def say_ready(**ports: int) -> None:
+    """One line on standard output when a process listens: for whoever started it on a free port."""
+    click.echo("ready " + " ".join(f"{name}={port}" for name, port in ports.items()))
+    sys.stdout.flush()
+
+
+@main.command()
+def gateway() -> None:
+    """Serve calls. Configured by KOPPELPUNT_… in the environment."""
+    from gateway.app import run_gateway  # noqa: PLC0415 - each process loads only what it is
+
+    config = _read(GatewayConfig.read)
+
+    async def run(shutdown: asyncio.Event) -> None:
+        await run_gateway(
+            config, shutdown=shutdown, ready=lambda callers, watchers: say_ready(port=callers, watch=watchers)
+        )
+
+    run_until_signal(run, loop=config.loop)
+
+
+@main.command()
+def tenants() -> None:
+    """Serve the admin API and inzage. Configured by KOPPELPUNT_… in the environment."""
+    from tenants.app import run_tenants  # noqa: PLC0415
+
+    from tenants.config import TenantsConfig  # noqa: PLC0415
+
+    config = _read(TenantsConfig.read)
+
+    async def run(shutdown: asyncio.Event) -> None:
+        await run_tenants(config, shutdown)
+
+    run_until_signal(run)
+
+
+@main.command()
+def sealer() -> None:
+    """Make partitions ahead, report orphans, watch expiry. One leader at a time."""
+    from tenants.config import SealerConfig  # noqa: PLC0415
+    from tenants.sealer import run_sealer  # noqa: PLC0415
+
+    config = _read(SealerConfig.read)
+
+    async def run(shutdown: asyncio.Event) -> None:
+        await run_sealer(config, shutdown)
+
+    run_until_signal(run)
+
+
+@main.command()
+@click.option(
+    "--database-url", envvar="KOPPELPUNT_DATABASE_URL", required=True, help="Of a user that may make roles and schemas."
+)
+def migrate(database_url: str) -> None:
+    """Bring the database to this version. Safe to run twice, and beside the version before."""
+    from migrations.command import migrate as run  # noqa: PLC0415
+
+    run(database_url)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="End when everything was shown; status 0 only if all was as expected.")
+def demo(*, once: bool) -> None:
+    """Run everything on this machine: PostgreSQL, test PKI, simulator, tenants, gateway, three sample tenants."""
+    from gateway.demo.run import run_demo  # noqa: PLC0415
+
+    sys.exit(run_demo(once=once, database_url=os.environ.get("DATABASE_URL")))
+
+
+@main.group()
+def keys() -> None:
+    """Make and check the keyrings."""
+
+
+@keys.command("make")
+@click.argument("directory", type=_DIRECTORY)
+def make_keys(directory: Path) -> None:
+    """Make both keyrings, their public halves and the token signing keys in DIRECTORY. Overwrites nothing."""
+    from gateway.keys import make_all  # noqa: PLC0415
+
+    for path in _tell(lambda: make_all(directory)):
+        click.echo(str(path))
+
+
+@keys.command("check")
+@click.argument("directory", type=_DIRECTORY)
+def check_keys(directory: Path) -> None:
+    """Check that the files in DIRECTORY are whole and belong together."""
+    from gateway.keys import check_all  # noqa: PLC0415
+
+    for line in _tell(lambda: check_all(directory)):
+        click.echo(line)
+
+
+def _read(read: Callable[[dict[str, str]], T]) -> T:
+    return _tell(lambda: read(dict(os.environ)))
+
+
+def _tell(run: Callable[[], T]) -> T:
+    """Run something that may refuse; say why on standard error and end with status 2."""
+    try:
+        return run()
+    except (ConfigError, ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

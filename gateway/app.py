@@ -1,0 +1,184 @@
+"""The gateway put together, by hand, in one screen; and taken apart again at the end."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from gateway.caller import Authenticator
+from gateway.catalogue import Catalogue, read_catalogue
+from gateway.config import GatewayConfig
+from gateway.edge import Edge, Limits, check_shape, make_edge
+from gateway.exchange import Gate, Register, exchange
+from gateway.issuing import Issuer, read_signing_keys
+from gateway.metrics import Metrics, make_metrics
+from gateway.mtls import Identities
+from gateway.places import Places
+from gateway.rations import Attempts, Rations
+from gateway.records import RecordSealer, SealedRecord
+from gateway.register import Opening, Patience, RegisterWriter, Server, WriterSettings
+from gateway.registry_reader import RegistryReader
+from gateway.serve import ServeSettings, serve
+from gateway.snapshot import Snapshot
+from gateway.telemetry import configure_logging
+from gateway.token_request import Secrets
+from gateway.tokens import Tokens
+from gateway.upstream import Upstream
+from gateway.watching import make_watching
+from gateway.wire.pools import WireLimits, Wires
+from tenants.keyring import Keyring, read_keyring
+
+SCHEMAS = {"productie": "register", "proef": "proef"}
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A running gateway without its server: the ASGI application, and what its watchers ask."""
+
+    edge: Edge
+    metrics: Metrics
+    checks: dict[str, Callable[[], bool]]
+
+
+@asynccontextmanager
+async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
+    """Put a gateway together; at the end let the register finish, then close everything."""
+    catalogue = read_catalogue(config.catalogue_file)
+    identity = read_keyring(config.identity_keyring_file, name="identity", private=True)
+    metrics, snapshot = make_metrics(), Snapshot()
+    reader = RegistryReader(partial(_connect, config), snapshot)
+    wires = Wires(Identities(identity, _anchors(catalogue)), WireLimits(answer=config.answer_limit))
+    tokens = Tokens(wires, Secrets(identity), notice=lambda event, _aansluiting: metrics.security(event).inc())
+    upstream = Upstream(wires, Places())
+    registers = {kind: _register(config, schema, snapshot, identity) for kind, schema in SCHEMAS.items()}
+    issuer = Issuer(read_signing_keys(config.token_keys_file), config.issuer)
+    authenticator = Authenticator(snapshot, identity, issuer)
+    gate = Gate(
+        authenticate=authenticator.authenticate,
+        check_shape=check_shape,
+        snapshot=snapshot,
+        refresh=reader.refresh,
+        tokens=tokens,
+        upstream=upstream,
+        registers=registers,
+        rations=Rations(config.calls_per_tenant, config.calls_at_once, config.answer_memory_per_tenant),
+        attempts=Attempts(),
+        metrics=metrics,
+        permission_seconds=config.permission_seconds,
+    )
+    limits = Limits(body=config.body_limit, body_seconds=config.body_deadline)
+    edge = make_edge(partial(exchange, gate=gate), catalogue, routes=issuer.routes(authenticator), limits=limits)
+    _show(metrics, registers, reader, tokens)
+    await reader.start()
+    keeper = asyncio.create_task(_keep_identities(snapshot, wires))
+    try:
+        for register in registers.values():
+            await register.writer.start()
+        yield Gateway(
+            edge, metrics, {f"register {kind}": partial(_is_ready, r.writer) for kind, r in registers.items()}
+        )
+    finally:
+        # The order matters: calls have ended, so first their rows, then what they left from.
+        for register in registers.values():
+            await register.writer.drain(config.close_timeout)
+        keeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeper
+        await tokens.close()
+        await wires.close()
+        await reader.close()
+
+
+async def run_gateway(
+    config: GatewayConfig, *, shutdown: asyncio.Event, ready: Callable[[int, int], None] | None = None
+) -> None:
+    """Serve until `shutdown` is set. `ready` is told the callers' port and the watchers' port."""
+    configure_logging()
+    async with gateway_of(config) as gateway:
+        # What was made at the start stays: looking through it again and again would only lengthen the tail.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 100)
+        ports: dict[str, int] = {}
+
+        def bound(name: str, port: int) -> None:
+            ports[name] = port
+            if len(ports) == 2 and ready is not None:
+                ready(ports["callers"], ports["watchers"])
+
+        callers = ServeSettings(
+            config.bind, config.certificate_file, config.key_file, drain_seconds=config.drain_seconds
+        )
+        calls_ended = asyncio.Event()
+        watching = make_watching(gateway.metrics.registry, gateway.checks)
+        watchers = asyncio.create_task(
+            serve(
+                watching,  # type: ignore[arg-type]
+                ServeSettings(config.metrics_bind),
+                shutdown=calls_ended,
+                ready=partial(bound, "watchers"),
+            )
+        )
+        try:
+            await serve(gateway.edge, callers, shutdown=shutdown, ready=partial(bound, "callers"))
+        finally:
+            calls_ended.set()
+            await watchers
+
+
+def _register(config: GatewayConfig, schema: Any, snapshot: Snapshot, identity: Keyring) -> Register:
+    sealer = RecordSealer(lambda tenant_id, year: snapshot.tenant_keys.get((tenant_id, year)), identity)
+
+    def seal_unsent(opening: Opening) -> SealedRecord:
+        return sealer.seal_closing(opening.tenant_id, opening.id, persons=(), answer=None, headers={})
+
+    server = Server(config.database_url, schema, config.instance)
+    patience = Patience(opening=config.open_timeout, closing=config.close_timeout)
+    return Register(RegisterWriter(WriterSettings(server, patience=patience), seal_unsent), sealer)
+
+
+async def _connect(config: GatewayConfig) -> asyncpg.Connection[Any]:
+    return await asyncpg.connect(config.database_url, timeout=5, command_timeout=60)
+
+
+def _anchors(catalogue: Catalogue) -> dict[str, str]:
+    return {
+        name: Path(environment.trust_anchors_file).read_text(encoding="ascii")
+        for name, environment in catalogue.environments.items()
+        if environment.trust_anchors_file is not None
+    }
+
+
+async def _keep_identities(snapshot: Snapshot, wires: Wires) -> None:
+    """Drain the connections of certificates that no aansluiting uses any more, at most once a second."""
+    while True:
+        await snapshot.changed.wait()
+        snapshot.changed.clear()
+        wires.keep({aansluiting.certificate.fingerprint for aansluiting in snapshot.aansluitingen.values()})
+        await asyncio.sleep(1.0)
+
+
+def _is_ready(writer: RegisterWriter) -> bool:
+    return writer.ready
+
+
+def _show(metrics: Metrics, registers: dict[str, Register], reader: RegistryReader, tokens: Tokens) -> None:
+    for kind, register in registers.items():
+        waiting = register.writer
+        metrics.show(
+            f"koppelpunt_register_{kind}_waiting",
+            f"Rows that wait for the {kind} register",
+            lambda w=waiting: w.unsettled,
+        )  # type: ignore[misc]
+    metrics.show(
+        "koppelpunt_snapshot_loaded",
+        "Monotonic time of the last whole reading of the registry",
+        lambda: reader.loaded_at,
+    )
+    metrics.show("koppelpunt_tokens", "Tokens of RvIG in the cache", lambda: len(tokens))
