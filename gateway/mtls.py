@@ -136,7 +136,7 @@ def make_context(chain_pem: str, key_pem: bytes, trust_anchors_pem: str) -> ssl.
     context.hostname_checks_common_name = False
     try:
         context.load_verify_locations(cadata=trust_anchors_pem)
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, ValueError, TypeError):
         raise IdentityUnavailable("stamcertificaatOnleesbaar", "De stamcertificaten zijn onleesbaar.") from None
     with _memory_file(chain_pem.encode() + b"\n" + key_pem) as path:
         try:

@@ -164,13 +164,18 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def serving(
-    pki: Pki, directory: Path, *, names: tuple[str, ...] = ("localhost",), version: ssl.TLSVersion | None = None
+    pki: Pki,
+    directory: Path,
+    *,
+    names: tuple[str, ...] = ("localhost",),
+    version: ssl.TLSVersion | None = None,
+    clients_pem: bytes | None = None,
 ) -> AsyncIterator[Server]:
     """Run a server with a certificate for `names`; `version` allows one version of TLS only."""
     chain, key = pki.issue_server(list(names)).save(directory, "server")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, key)
-    context.load_verify_locations(cadata=pki.root_pem.decode())
+    context.load_verify_locations(cadata=(clients_pem or pki.root_pem).decode())
     context.verify_mode = ssl.CERT_REQUIRED
     if version is not None:
         context.minimum_version = context.maximum_version = version
@@ -182,3 +187,12 @@ async def serving(
     finally:
         listening.close()
         await asyncio.sleep(0.01)
+
+
+async def fetch(server: Server, context: ssl.SSLContext) -> str:
+    """Make one request without the gateway's sending; the OIN that the server saw."""
+    reader, writer = await asyncio.open_connection("localhost", server.port, ssl=context)
+    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await reader.readuntil(b"{}")
+    writer.close()
+    return server.requests[-1].oin
