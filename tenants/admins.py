@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import asyncpg
 
@@ -38,7 +38,7 @@ class Admin:
 
 
 async def make_admin_key(
-    connection: asyncpg.Connection[Any],
+    connection: asyncpg.Connection,
     identity: Keyring,
     *,
     role: Role,
@@ -68,7 +68,7 @@ async def make_admin_key(
 
 
 async def withdraw_admin_key(
-    connection: asyncpg.Connection[Any], key_id: int, *, tenant_id: int | None, actor: str = _ACTOR
+    connection: asyncpg.Connection, key_id: int, *, tenant_id: int | None, actor: str = _ACTOR
 ) -> None:
     """Let a key open nothing more. Raises NotFound when the tenant (None: the operator) has no such key."""
     scope = (
@@ -86,7 +86,7 @@ async def withdraw_admin_key(
         raise NotFound(f"There is no admin key {key_id} here.")
 
 
-async def recognise(connection: asyncpg.Connection[Any], identity: Keyring, presented: str) -> Admin | None:
+async def recognise(connection: asyncpg.Connection, identity: Keyring, presented: str) -> Admin | None:
     """Return whose key this is, or None for an unknown, ended or withdrawn one.
 
     Found by its keyed hash: what the time of the search tells is about a hash that the asker cannot compute.

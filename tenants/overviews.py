@@ -73,14 +73,12 @@ class Wijziging:
     after: Mapping[str, Any] | None
 
 
-async def list_active_tenant_ids(connection: asyncpg.Connection[Any]) -> list[int]:
+async def list_active_tenant_ids(connection: asyncpg.Connection) -> list[int]:
     rows = await connection.fetch("SELECT tenant_id FROM registry.tenant WHERE state = 'active' ORDER BY tenant_id")
     return [row["tenant_id"] for row in rows]
 
 
-async def list_tenants(
-    connection: asyncpg.Connection[Any], *, only: int | None, after: int, limit: int
-) -> list[TenantSeen]:
+async def list_tenants(connection: asyncpg.Connection, *, only: int | None, after: int, limit: int) -> list[TenantSeen]:
     """Tenants by number, or only that one."""
     rows = await connection.fetch(
         f"{_TENANT} WHERE tenant_id > $1 AND ($2::bigint IS NULL OR tenant_id = $2) ORDER BY tenant_id LIMIT $3",
@@ -89,7 +87,7 @@ async def list_tenants(
     return [TenantSeen(**row) for row in rows]
 
 
-async def list_blokkades(connection: asyncpg.Connection[Any], *, concerning: int | None) -> list[BlokkadeSeen]:
+async def list_blokkades(connection: asyncpg.Connection, *, concerning: int | None) -> list[BlokkadeSeen]:
     """Active blokkades, newest first: all of them, or those that concern a tenant (in its scope)."""
     order = " ORDER BY blocked_at DESC, kind, value"
     if concerning is None:
@@ -99,18 +97,18 @@ async def list_blokkades(connection: asyncpg.Connection[Any], *, concerning: int
     return [BlokkadeSeen(**row) for row in rows]
 
 
-async def find_blokkade(connection: asyncpg.Connection[Any], kind: str, value: str) -> BlokkadeSeen | None:
+async def find_blokkade(connection: asyncpg.Connection, kind: str, value: str) -> BlokkadeSeen | None:
     row = await connection.fetchrow(f"{_BLOKKADE} WHERE kind = $1 AND value = $2", kind, value)
     return None if row is None else BlokkadeSeen(**row)
 
 
-async def owns(connection: asyncpg.Connection[Any], tenant_id: int, kind: str, value: str) -> bool:
+async def owns(connection: asyncpg.Connection, tenant_id: int, kind: str, value: str) -> bool:
     """Tell whether a tenant may block this by itself. In its scope."""
     return bool(await connection.fetchval(_OWNS[kind], tenant_id, value))
 
 
 async def list_wijzigingen(
-    connection: asyncpg.Connection[Any], tenant_id: int, *, before: int | None, limit: int
+    connection: asyncpg.Connection, tenant_id: int, *, before: int | None, limit: int
 ) -> list[Wijziging]:
     """Changes, newest first, older than number `before`. In the tenant's scope."""
     rows = await connection.fetch(

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -75,7 +74,7 @@ class Found:
 
 
 async def search(
-    connection: asyncpg.Connection[Any],
+    connection: asyncpg.Connection,
     register: Keyring,
     tenant_id: int,
     zoekvraag: Zoekvraag,
@@ -120,7 +119,7 @@ async def search(
 
 
 async def read_calls(
-    connection: asyncpg.Connection[Any],
+    connection: asyncpg.Connection,
     register: Keyring,
     tenant_id: int,
     ids: Iterable[UUID],
@@ -143,7 +142,7 @@ async def read_calls(
 
 
 async def _record(
-    connection: asyncpg.Connection[Any],
+    connection: asyncpg.Connection,
     tenant_id: int,
     actor: str,
     reason: str,
@@ -164,12 +163,12 @@ async def _record(
     return number
 
 
-async def _name_reading(connection: asyncpg.Connection[Any], reading: int) -> None:
+async def _name_reading(connection: asyncpg.Connection, reading: int) -> None:
     await connection.fetchval("SELECT set_config('koppelpunt.reading', $1, true)", str(reading))
 
 
 async def _ids_of_person(
-    connection: asyncpg.Connection[Any],
+    connection: asyncpg.Connection,
     tenant_id: int,
     persons: Sequence[PersonInYear],
     floor: UUID,
@@ -193,7 +192,7 @@ async def _ids_of_person(
 
 
 async def _ids_in_period(
-    connection: asyncpg.Connection[Any], tenant_id: int, floor: UUID, ceiling: UUID, limit: int
+    connection: asyncpg.Connection, tenant_id: int, floor: UUID, ceiling: UUID, limit: int
 ) -> list[UUID]:
     rows = await connection.fetch(
         "SELECT id FROM register.opening WHERE tenant_id = $1 AND id >= $2 AND id < $3 ORDER BY id DESC LIMIT $4",
@@ -202,7 +201,7 @@ async def _ids_in_period(
     return [row["id"] for row in rows]
 
 
-async def _read_sealed(connection: asyncpg.Connection[Any], tenant_id: int, ids: Sequence[UUID]) -> list[SealedRegel]:
+async def _read_sealed(connection: asyncpg.Connection, tenant_id: int, ids: Sequence[UUID]) -> list[SealedRegel]:
     """Openings and closings by id, each in one statement; the order of `ids` is kept."""
     openings = await connection.fetch(_OPENINGS + "WHERE o.tenant_id = $1 AND o.id = ANY($2)", tenant_id, ids)
     closings = {row["id"]: row for row in await connection.fetch(_CLOSINGS, tenant_id, ids)}
@@ -219,13 +218,13 @@ async def _read_sealed(connection: asyncpg.Connection[Any], tenant_id: int, ids:
 
 
 async def _keys_for(
-    connection: asyncpg.Connection[Any], register: Keyring, tenant_id: int, sealed: Sequence[SealedRegel]
+    connection: asyncpg.Connection, register: Keyring, tenant_id: int, sealed: Sequence[SealedRegel]
 ) -> DataKeys:
     needed = {one.opening[0] for one in sealed} | {one.closing[0] for one in sealed if one.closing is not None}
     return await read_data_keys(connection, register, tenant_id, needed)
 
 
-async def _count_open_calls(connection: asyncpg.Connection[Any], tenant_id: int, floor: UUID, ceiling: UUID) -> int:
+async def _count_open_calls(connection: asyncpg.Connection, tenant_id: int, floor: UUID, ceiling: UUID) -> int:
     found: int = await connection.fetchval(
         "SELECT count(*) FROM register.running WHERE tenant_id = $1 AND id >= $2 AND id < $3",
         tenant_id, floor, ceiling,

@@ -7,7 +7,6 @@ should open and does not stops the whole reading, because an answer that lacks a
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -45,7 +44,7 @@ def uuid_floor(moment: datetime) -> UUID:
 
 
 async def find_person(
-    connection: asyncpg.Connection[Any],
+    connection: asyncpg.Connection,
     register: Keyring,
     tenant_id: int,
     bsn: Bsn,
@@ -74,7 +73,7 @@ async def find_person(
 
 
 async def read_data_keys(
-    connection: asyncpg.Connection[Any], register: Keyring, tenant_id: int, data_key_ids: Iterable[UUID]
+    connection: asyncpg.Connection, register: Keyring, tenant_id: int, data_key_ids: Iterable[UUID]
 ) -> DataKeys:
     """Open the data keys of these numbers. In the tenant's scope. One that does not open is in neither list."""
     wrapped = await connection.fetch(
@@ -99,7 +98,7 @@ async def read_data_keys(
 
 
 async def _private_keys(
-    connection: asyncpg.Connection[Any], register: Keyring, tenant_id: int, years: Sequence[int]
+    connection: asyncpg.Connection, register: Keyring, tenant_id: int, years: Sequence[int]
 ) -> dict[int, bytes | None]:
     rows = await connection.fetch(
         "SELECT year, private_key_sealed FROM registry.tenant_key WHERE tenant_id = $1 AND year = ANY($2::smallint[])",

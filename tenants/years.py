@@ -7,7 +7,6 @@ start of the tenants process and every day after; what exists already is left al
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
 
 import asyncpg
 import structlog
@@ -23,7 +22,7 @@ _AGAIN = 5.0
 log = structlog.get_logger("koppelpunt.years")
 
 
-async def make_years(connection: asyncpg.Connection[Any], identity: Keyring, register: Keyring) -> int:
+async def make_years(connection: asyncpg.Connection, identity: Keyring, register: Keyring) -> int:
     """Make what is missing for every active tenant; return how many keys. The public halves are enough."""
     year = datetime.now(UTC).year
     made = 0
@@ -34,7 +33,7 @@ async def make_years(connection: asyncpg.Connection[Any], identity: Keyring, reg
 
 
 async def keep_years(
-    pool: asyncpg.Pool[Any], identity: Keyring, register: Keyring, shutdown: asyncio.Event, *, every: float = _DAY
+    pool: asyncpg.Pool, identity: Keyring, register: Keyring, shutdown: asyncio.Event, *, every: float = _DAY
 ) -> None:
     """Make the years now and each `every` seconds, until shutdown. A failure is logged and tried again soon."""
     while not shutdown.is_set():
