@@ -92,9 +92,9 @@ class Slot:
         """Whether a row that comes now has a fair chance: a session, or a first attempt at the next one."""
         return self.session is not None or self.is_hopeful
 
-    async def run(self, first: Session | None = None) -> None:
-        """Write until told to stop, from one session to the next."""
-        session = first or await self._connect()
+    async def run(self) -> None:
+        """Write until told to stop, from one session to the next; the first may be there already."""
+        session = self.session or await self._connect()
         while session is not None:
             self.session, self.is_hopeful = session, False
             # Keys are durable where they were written; after a fail-over that may have been elsewhere.

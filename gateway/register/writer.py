@@ -92,12 +92,9 @@ class RegisterWriter:
 
     async def start(self) -> None:
         """Begin. Raises RegisterUnavailable when server or user is not fit; a server that is away is awaited."""
-        first = None
         with suppress(ServerUnreachable):
-            first = await begin(self._settings.server)
-        for slot in self._slots:
-            self._tasks.append(asyncio.create_task(slot.run(first)))
-            first = None
+            self._slots[0].session = await begin(self._settings.server)
+        self._tasks = [asyncio.create_task(slot.run()) for slot in self._slots]
         self._tasks += [asyncio.create_task(self._recovery.run()), asyncio.create_task(self._watch())]
 
     async def open(self, opening: Opening) -> Permission | Stale:
@@ -156,7 +153,7 @@ class RegisterWriter:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*slots, *others, return_exceptions=True)
-        for row in list(self.waiting):
+        for row in (*self._deadlines[0], *self._deadlines[1]):
             self._fail(row, is_unreachable(sent=_was_sent(row)))
         self._tasks = []
         return left

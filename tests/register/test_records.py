@@ -108,7 +108,8 @@ def test_a_data_key_serves_one_tenant_for_one_period() -> None:
     sealer = make_sealer(keys, clock=clock)
 
     def key_of(tenant_id: int) -> UUID:
-        return sealer.seal_opening(tenant_id, NOW, question=None, **ASKED).data_key.data_key_id
+        key_id: UUID = sealer.seal_opening(tenant_id, NOW, question=None, **ASKED).data_key.data_key_id
+        return key_id
 
     first = key_of(7)
     assert key_of(8) != first
