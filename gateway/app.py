@@ -16,7 +16,7 @@ from gateway.catalogue import Catalogue, read_catalogue
 from gateway.config import GatewayConfig
 from gateway.edge import Edge, Limits, check_shape, make_edge
 from gateway.exchange import Gate, Register, exchange
-from gateway.issuing import Issuer, read_signing_keys
+from gateway.issued import TokenMint, read_signing_keys
 from gateway.metrics import Metrics, make_metrics
 from gateway.mtls import Identities
 from gateway.places import Places
@@ -57,8 +57,8 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     tokens = Tokens(wires, Secrets(identity), notice=lambda event, _aansluiting: metrics.security(event).inc())
     upstream = Upstream(wires, Places())
     registers = {kind: _register(config, schema, snapshot, identity) for kind, schema in SCHEMAS.items()}
-    issuer = Issuer(read_signing_keys(config.token_keys_file), config.issuer)
-    authenticator = Authenticator(snapshot, identity, issuer)
+    mint = TokenMint(read_signing_keys(config.token_keys_file), config.issuer)
+    authenticator = Authenticator(snapshot, identity, mint)
     gate = Gate(
         authenticate=authenticator.authenticate,
         check_shape=check_shape,
@@ -73,7 +73,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         permission_seconds=config.permission_seconds,
     )
     limits = Limits(body=config.body_limit, body_seconds=config.body_deadline)
-    edge = make_edge(partial(exchange, gate=gate), catalogue, routes=issuer.routes(authenticator), limits=limits)
+    edge = make_edge(partial(exchange, gate=gate), catalogue, routes=issuing_routes(authenticator, mint, snapshot), limits=limits)
     _show(metrics, registers, reader, tokens)
     await reader.start()
     keeper = asyncio.create_task(_keep_identities(snapshot, wires))

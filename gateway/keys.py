@@ -7,7 +7,7 @@ half of the other. A file that exists is never overwritten: a lost private half 
 
 from pathlib import Path
 
-from gateway.issuing import make_signing_keys, read_signing_keys
+from gateway.issued import make_signing_keys, read_signing_keys
 from tenants.keyring import dump, make_keyring, public_half, read_keyring
 
 NAMES = ("identity", "register")

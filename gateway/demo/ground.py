@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
-from gateway.issuing import make_signing_keys
+from gateway.issued import make_signing_keys
 from gateway.pki import Pki, make_pki
 from tenants.keyring import Keyring, dump, make_keyring, public_half
 
