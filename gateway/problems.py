@@ -16,6 +16,7 @@ from gateway import errors
 from gateway.brp import berichten, problems
 from gateway.brp.problems import ProblemShape, problem_document
 from gateway.call import Outgoing
+from gateway.catalogue import Api
 from gateway.errors import AsRvig, KoppelpuntError, NotAuthenticated
 
 CONTENT_TYPE: Final = b"application/problem+json"
@@ -73,12 +74,12 @@ _HEADERS_OF_CODE: Final[Mapping[str, tuple[bytes, bytes]]] = {"inhoudscodering":
 _TITLE_OF_CODE: Final[Mapping[str, str]] = {NOT_FOUND: "Deze resource bestaat niet."}
 
 
-def render(error: KoppelpuntError, *, instance: str, transaction_id: UUID, kind: str | None = None) -> Outgoing:
-    """Return the answer for a refusal. `kind` is the kind of the API that was called, where it was one."""
+def render(error: KoppelpuntError, *, instance: str, transaction_id: UUID, api: Api | None = None) -> Outgoing:
+    """Return the answer for a refusal. `api` is the one that was called, where it was one."""
     if isinstance(error, AsRvig):
-        return render_shape(error.shape, instance)
+        return render_shape(error.shape, instance, api)
     if isinstance(error, NotAuthenticated):
-        return _unauthenticated(error, instance, transaction_id, kind)
+        return _unauthenticated(error, instance, transaction_id, api)
     entry = entry_of(type(error))
     status = STATUS_OF_CODE.get(error.code, entry.status)
     headers = [(b"content-type", CONTENT_TYPE)]
@@ -92,11 +93,12 @@ def render(error: KoppelpuntError, *, instance: str, transaction_id: UUID, kind:
     return Outgoing(status, headers, _own_document(error, entry, status, instance, transaction_id))
 
 
-def render_shape(shape: ProblemShape, instance: str) -> Outgoing:
+def render_shape(shape: ProblemShape, instance: str, api: Api | None = None) -> Outgoing:
     """Return RvIG's own document, members and all."""
     headers = [(b"content-type", CONTENT_TYPE)]
     if shape.status == problems.METHOD_NOT_ALLOWED.status:
-        headers.append((b"allow", b"GET, HEAD, POST, DELETE" if "/berichten" in instance else b"POST"))
+        methods = ("POST",) if api is None else api.methods
+        headers.append((b"allow", ", ".join(methods).encode("ascii")))
     return Outgoing(shape.status, headers, orjson.dumps(problem_document(shape, instance)))
 
 
@@ -119,12 +121,12 @@ def entry_of(kind: type[KoppelpuntError]) -> Entry:
     return next(TABLE[one] for one in kind.__mro__ if one in TABLE)
 
 
-def _unauthenticated(error: NotAuthenticated, instance: str, transaction_id: UUID, kind: str | None) -> Outgoing:
+def _unauthenticated(error: NotAuthenticated, instance: str, transaction_id: UUID, api: Api | None) -> Outgoing:
     if error.code != AUTHENTICATION:
         entry = entry_of(type(error))
         body = _own_document(error, entry, entry.status, instance, transaction_id)
         answer = Outgoing(entry.status, [(b"content-type", CONTENT_TYPE)], body)
-    elif kind == "berichten":
+    elif api is not None and api.kind == "berichten":
         answer = render_shape(berichten.NOT_AUTHENTICATED, instance)
     else:
         answer = render_shape(problems.NOT_AUTHENTICATED, instance)

@@ -128,7 +128,7 @@ def _refuse(error: Exception, raw_path: bytes, transaction_id: UUID, catalogue: 
         _log.info("onleesbaar", transactie=str(transaction_id), code=error.code)
     found = catalogue.find(instance)
     return problems.render(
-        error, instance=instance, transaction_id=transaction_id, kind=None if found is None else found[1].kind
+        error, instance=instance, transaction_id=transaction_id, api=None if found is None else found[1]
     )
 
 

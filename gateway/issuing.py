@@ -1,0 +1,218 @@
+"""The gateway's own token endpoint, in RvIG's shape: `POST /nidp/oauth/nam/token`, with JWKS and metadata beside it.
+
+A taaksysteem that was built for RvIG's endpoint works here with another host name and other credentials. The scope
+`AfnemerID-OIN` must fit exactly one aansluiting that a machtiging allows; a scope that fits none or two is refused,
+never completed. Sources: RFC 6749 (2.3.1, 3.2, 4.4, 5), RFC 8414, RFC 7517. `resourceServer` is accepted and has no
+meaning here: RvIG's is chosen per environment. The environment of a token is that of the taaksysteem.
+"""
+
+import base64
+import binascii
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote_plus
+
+import orjson
+
+from gateway.call import Caller, Outgoing, Received
+from gateway.caller import Authenticator
+from gateway.choose import allowed_aansluitingen
+from gateway.errors import NotAuthenticated
+from gateway.issued import (
+    SECONDS,
+    IssuedToken,
+    SigningKeys,
+    SigningKeysError,
+    TokenMint,
+    make_signing_keys,
+    read_signing_keys,
+    scope_of,
+)
+from gateway.snapshot import Snapshot
+from tenants.model import Aansluiting
+
+__all__ = ["Issuer", "SigningKeys", "SigningKeysError", "make_signing_keys", "read_signing_keys"]
+
+ROOT: Final = "/nidp/oauth/nam"
+TOKEN_PATH: Final = f"{ROOT}/token"
+JWKS_PATH: Final = f"{ROOT}/jwks"
+METADATA_PATH: Final = "/.well-known/oauth-authorization-server"
+
+_MOST_FIELDS: Final = 32
+_FORM: Final = "application/x-www-form-urlencoded"
+
+Route = Callable[[Received], Awaitable[Outgoing]]
+Candidates = Callable[[Caller], tuple[Aansluiting, ...]]
+
+
+class OAuthError(Exception):
+    """A refusal in the words of RFC 6749, 5.2. The description is ASCII, for whoever builds the taaksysteem."""
+
+    def __init__(self, error: str, description: str, status: int = 400) -> None:
+        super().__init__(error)
+        self.error = error
+        self.description = description
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Issues tokens, reads them back, and publishes what others need to do so. `url` is the issuer in the tokens."""
+
+    keys: SigningKeys
+    url: str
+    clock: Callable[[], float] = time.time
+    _mint: TokenMint = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_mint", TokenMint(self.keys, self.url))
+
+    def read(self, token: str, now: float) -> IssuedToken | None:
+        """Return whom a token was made for, or None."""
+        return self._mint.read(token, now)
+
+    def routes(self, authenticator: Authenticator, candidates: Candidates | None = None) -> dict[str, Route]:
+        """Return the paths of the endpoint. `candidates` are the aansluitingen that a caller may name."""
+        allowed = candidates or self._allowed(authenticator)
+
+        async def token(received: Received) -> Outgoing:
+            return self._answer(received, authenticator, allowed)
+
+        jwks = _document(self.keys.jwks())
+        metadata = _document(_metadata(self.url))
+        return {
+            TOKEN_PATH: token,
+            JWKS_PATH: jwks,
+            METADATA_PATH: metadata,
+            # RFC 8414, 3.1: the issuer's own path comes after the well-known one.
+            METADATA_PATH + ROOT: metadata,
+        }
+
+    def _allowed(self, authenticator: Authenticator) -> Candidates:
+        snapshot = authenticator.lookup
+        if not isinstance(snapshot, Snapshot):
+            raise TypeError("Without a snapshot the candidates must be given.")
+        return lambda caller: allowed_aansluitingen(caller, snapshot, datetime.fromtimestamp(self.clock(), UTC))
+
+    def _answer(self, received: Received, authenticator: Authenticator, candidates: Candidates) -> Outgoing:
+        if received.method != "POST":
+            return _not_allowed("POST")
+        try:
+            fields = read_form(received)
+            client_id, secret = read_client(fields, received.headers.get("authorization"))
+            try:
+                caller = authenticator.authenticate_client(client_id, secret, received.source)
+            except NotAuthenticated:
+                raise OAuthError("invalid_client", "Unknown client, or wrong secret.", 401) from None
+            _check_grant(fields)
+            aansluiting = choose_scope(fields.get("scope"), candidates(caller))
+        except OAuthError as error:
+            return _refusal(error)
+        value = self._mint.make(caller.taaksysteem, caller.key, aansluiting, self.clock())
+        answer = {"access_token": value, "token_type": "bearer", "expires_in": SECONDS, "scope": scope_of(aansluiting)}
+        return Outgoing(200, _headers(), orjson.dumps(answer))
+
+
+def read_form(received: Received) -> dict[str, str]:
+    """Return the parameters of the request. An empty one counts as left out (RFC 6749, 3.2). Raises OAuthError."""
+    media = received.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != _FORM:
+        raise OAuthError("invalid_request", f"The body must be {_FORM}.")
+    if received.query:
+        raise OAuthError("invalid_request", "Parameters belong in the body, not in the URL.")
+    try:
+        pairs = parse_qsl(
+            received.body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=bool(received.body),
+            errors="strict",
+            max_num_fields=_MOST_FIELDS,
+        )
+    except ValueError:
+        raise OAuthError("invalid_request", "The body is no well-formed form.") from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise OAuthError("invalid_request", "A parameter may not be repeated.")
+    return {name: value for name, value in fields.items() if value}
+
+
+def read_client(fields: Mapping[str, str], authorization: str | None) -> tuple[str, str]:
+    """Return client-ID and secret, from the header or the body, never from both (RFC 6749, 2.3). Raises OAuthError."""
+    client_id, secret = fields.get("client_id"), fields.get("client_secret")
+    if authorization is None:
+        if client_id is None or secret is None:
+            raise OAuthError("invalid_client", "The client did not authenticate.", 401)
+        return client_id, secret
+    if secret is not None:
+        raise OAuthError("invalid_request", "The client used more than one way to authenticate.")
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        raise OAuthError("invalid_client", "Only Basic is supported in Authorization.", 401)
+    try:
+        name, colon, password = base64.b64decode(value.strip(), validate=True).decode("ascii").partition(":")
+        decoded = unquote_plus(name, errors="strict"), unquote_plus(password, errors="strict")
+    except (binascii.Error, ValueError):
+        raise OAuthError("invalid_client", "The Basic credentials are not well-formed.", 401) from None
+    if not colon or not all(decoded):
+        raise OAuthError("invalid_client", "The Basic credentials are not well-formed.", 401)
+    if client_id is not None and client_id != decoded[0]:
+        raise OAuthError("invalid_request", "client_id contradicts the Authorization header.")
+    return decoded
+
+
+def choose_scope(scope: str | None, candidates: tuple[Aansluiting, ...]) -> Aansluiting:
+    """Return the one aansluiting that a scope names. Raises OAuthError when it names none, or two."""
+    fitting = [] if scope is None else [aansluiting for aansluiting in candidates if scope_of(aansluiting) == scope]
+    if len(fitting) != 1:
+        raise OAuthError("invalid_scope", "The scope must be AfnemerID-OIN of exactly one allowed aansluiting.")
+    return fitting[0]
+
+
+def _check_grant(fields: Mapping[str, str]) -> None:
+    grant = fields.get("grant_type")
+    if grant is None:
+        raise OAuthError("invalid_request", "grant_type is missing.")
+    if grant != "client_credentials":
+        raise OAuthError("unsupported_grant_type", "Only client_credentials is supported.")
+
+
+def _metadata(url: str) -> dict[str, Any]:
+    root = url.removesuffix(ROOT)
+    return {
+        "issuer": url,
+        "token_endpoint": root + TOKEN_PATH,
+        "jwks_uri": root + JWKS_PATH,
+        "response_types_supported": [],
+        "grant_types_supported": ["client_credentials"],
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+    }
+
+
+def _document(value: dict[str, Any]) -> Route:
+    body = orjson.dumps(value)
+
+    async def document(received: Received) -> Outgoing:
+        if received.method not in {"GET", "HEAD"}:
+            return _not_allowed("GET, HEAD")
+        return Outgoing(200, _headers(), body)
+
+    return document
+
+
+def _refusal(error: OAuthError) -> Outgoing:
+    headers = _headers()
+    if error.status == 401:
+        headers.append((b"www-authenticate", b'Basic realm="koppelpunt"'))
+    return Outgoing(error.status, headers, orjson.dumps({"error": error.error, "error_description": error.description}))
+
+
+def _not_allowed(methods: str) -> Outgoing:
+    return Outgoing(405, [(b"allow", methods.encode("ascii"))], b"")
+
+
+def _headers() -> list[tuple[bytes, bytes]]:
+    # RFC 6749, 5.1: beside the no-store that every answer has.
+    return [(b"content-type", b"application/json"), (b"pragma", b"no-cache")]
