@@ -10,7 +10,6 @@ import base64
 import binascii
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_plus
@@ -21,20 +20,9 @@ from gateway.call import Caller, Outgoing, Received
 from gateway.caller import Authenticator
 from gateway.choose import allowed_aansluitingen
 from gateway.errors import NotAuthenticated
-from gateway.issued import (
-    SECONDS,
-    IssuedToken,
-    SigningKeys,
-    SigningKeysError,
-    TokenMint,
-    make_signing_keys,
-    read_signing_keys,
-    scope_of,
-)
+from gateway.issued import SECONDS, TokenMint, scope_of
 from gateway.snapshot import Snapshot
 from tenants.model import Aansluiting
-
-__all__ = ["Issuer", "SigningKeys", "SigningKeysError", "make_signing_keys", "read_signing_keys"]
 
 ROOT: Final = "/nidp/oauth/nam"
 TOKEN_PATH: Final = f"{ROOT}/token"
@@ -45,7 +33,6 @@ _MOST_FIELDS: Final = 32
 _FORM: Final = "application/x-www-form-urlencoded"
 
 Route = Callable[[Received], Awaitable[Outgoing]]
-Candidates = Callable[[Caller], tuple[Aansluiting, ...]]
 
 
 class OAuthError(Exception):
@@ -58,62 +45,49 @@ class OAuthError(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class Issuer:
-    """Issues tokens, reads them back, and publishes what others need to do so. `url` is the issuer in the tokens."""
+def issuing_routes(
+    authenticator: Authenticator, mint: TokenMint, snapshot: Snapshot, *, clock: Callable[[], float] = time.time
+) -> dict[str, Route]:
+    """Return the paths of the endpoint, for the edge. `clock` is Unix time in seconds."""
 
-    keys: SigningKeys
-    url: str
-    clock: Callable[[], float] = time.time
-    _mint: TokenMint = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_mint", TokenMint(self.keys, self.url))
-
-    def read(self, token: str, now: float) -> IssuedToken | None:
-        """Return whom a token was made for, or None."""
-        return self._mint.read(token, now)
-
-    def routes(self, authenticator: Authenticator, candidates: Candidates | None = None) -> dict[str, Route]:
-        """Return the paths of the endpoint. `candidates` are the aansluitingen that a caller may name."""
-        allowed = candidates or self._allowed(authenticator)
-
-        async def token(received: Received) -> Outgoing:
-            return self._answer(received, authenticator, allowed)
-
-        jwks = _document(self.keys.jwks())
-        metadata = _document(_metadata(self.url))
-        return {
-            TOKEN_PATH: token,
-            JWKS_PATH: jwks,
-            METADATA_PATH: metadata,
-            # RFC 8414, 3.1: the issuer's own path comes after the well-known one.
-            METADATA_PATH + ROOT: metadata,
-        }
-
-    def _allowed(self, authenticator: Authenticator) -> Candidates:
-        snapshot = authenticator.lookup
-        if not isinstance(snapshot, Snapshot):
-            raise TypeError("Without a snapshot the candidates must be given.")
-        return lambda caller: allowed_aansluitingen(caller, snapshot, datetime.fromtimestamp(self.clock(), UTC))
-
-    def _answer(self, received: Received, authenticator: Authenticator, candidates: Candidates) -> Outgoing:
+    async def token(received: Received) -> Outgoing:
         if received.method != "POST":
             return _not_allowed("POST")
         try:
-            fields = read_form(received)
-            client_id, secret = read_client(fields, received.headers.get("authorization"))
-            try:
-                caller = authenticator.authenticate_client(client_id, secret, received.source)
-            except NotAuthenticated:
-                raise OAuthError("invalid_client", "Unknown client, or wrong secret.", 401) from None
-            _check_grant(fields)
-            aansluiting = choose_scope(fields.get("scope"), candidates(caller))
+            caller, aansluiting = choose_grant(received, authenticator, snapshot, clock())
         except OAuthError as error:
             return _refusal(error)
-        value = self._mint.make(caller.taaksysteem, caller.key, aansluiting, self.clock())
+        value = mint.make(caller.taaksysteem, caller.key, aansluiting, clock())
         answer = {"access_token": value, "token_type": "bearer", "expires_in": SECONDS, "scope": scope_of(aansluiting)}
         return Outgoing(200, _headers(), orjson.dumps(answer))
+
+    metadata = _document(_metadata(mint.issuer))
+    return {
+        TOKEN_PATH: token,
+        JWKS_PATH: _document(mint.keys.jwks()),
+        METADATA_PATH: metadata,
+        # RFC 8414, 3.1: the issuer's own path comes after the well-known one.
+        METADATA_PATH + ROOT: metadata,
+    }
+
+
+def choose_grant(
+    received: Received, authenticator: Authenticator, snapshot: Snapshot, now: float
+) -> tuple[Caller, Aansluiting]:
+    """Return who asks for a token, and for which aansluiting. Raises OAuthError, and TooMany for wrong secrets."""
+    fields = read_form(received)
+    client_id, secret = read_client(fields, received.headers.get("authorization"))
+    try:
+        caller = authenticator.authenticate_client(client_id, secret, received.source)
+    except NotAuthenticated:
+        raise OAuthError("invalid_client", "Unknown client, or wrong secret.", 401) from None
+    grant = fields.get("grant_type")
+    if grant is None:
+        raise OAuthError("invalid_request", "grant_type is missing.")
+    if grant != "client_credentials":
+        raise OAuthError("unsupported_grant_type", "Only client_credentials is supported.")
+    candidates = allowed_aansluitingen(caller, snapshot, datetime.fromtimestamp(now, UTC))
+    return caller, choose_scope(fields.get("scope"), candidates)
 
 
 def read_form(received: Received) -> dict[str, str]:
@@ -169,14 +143,6 @@ def choose_scope(scope: str | None, candidates: tuple[Aansluiting, ...]) -> Aans
     if len(fitting) != 1:
         raise OAuthError("invalid_scope", "The scope must be AfnemerID-OIN of exactly one allowed aansluiting.")
     return fitting[0]
-
-
-def _check_grant(fields: Mapping[str, str]) -> None:
-    grant = fields.get("grant_type")
-    if grant is None:
-        raise OAuthError("invalid_request", "grant_type is missing.")
-    if grant != "client_credentials":
-        raise OAuthError("unsupported_grant_type", "Only client_credentials is supported.")
 
 
 def _metadata(url: str) -> dict[str, Any]:
