@@ -14,6 +14,7 @@ from typing import TypeVar
 import click
 
 from gateway.config import ConfigError, GatewayConfig
+from gateway.simulator.settings import Environment
 
 T = TypeVar("T")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -109,6 +110,61 @@ def migrate(database_url: str) -> None:
     from migrations.command import migrate as run  # noqa: PLC0415
 
     run(database_url)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=int, default=8543, show_default=True, help="0 takes any free port.")
+@click.option("--certificate", type=_FILE, required=True, help="Server certificate with its chain, PEM.")
+@click.option("--key", type=_FILE, required=True, help="Its private key, PEM.")
+@click.option("--trust-anchors", type=_FILE, required=True, help="Roots that client certificates must lead to, PEM.")
+@click.option("--afnemers", type=_FILE, help="Accounts at the token endpoint: a JSON array.")
+@click.option("--personen", type=_FILE, help="Test persons, JSON; the product's own stand in when no file is given.")
+@click.option("--bewoning", type=_FILE, help="Their stays, JSON.")
+@click.option("--reisdocumenten", type=_FILE, help="Their travel documents, JSON.")
+@click.option("--berichten", type=_DIRECTORY, help="Messages that every mailbox starts with, a JSON file each.")
+@click.option("--environment", type=click.Choice(["proef", "productie"]), default="proef", show_default=True)
+@click.option("--control-port", type=int, help="Plain HTTP on the loopback address, to steer it and ask what it saw.")
+def simulator(
+    *,
+    host: str,
+    port: int,
+    certificate: Path,
+    key: Path,
+    trust_anchors: Path,
+    environment: Environment,
+    control_port: int | None,
+    **files: Path | None,
+) -> None:
+    """Stand in for RvIG: token endpoint, APIs and mailbox over mutual TLS, with test persons."""
+    from gateway.simulator.app import build_simulator  # noqa: PLC0415
+    from gateway.simulator.serve import Address, serve  # noqa: PLC0415
+    from gateway.simulator.settings import SimulatorSettings, read_afnemers  # noqa: PLC0415
+
+    accounts = files["afnemers"]
+    made = _tell(
+        lambda: build_simulator(
+            SimulatorSettings(
+                afnemers=read_afnemers(accounts) if accounts else (),
+                environment=environment,
+                personen_file=files["personen"],
+                bewoning_file=files["bewoning"],
+                reisdocumenten_file=files["reisdocumenten"],
+                berichten_dir=files["berichten"],
+            )
+        )
+    )
+
+    def ready(address: Address) -> None:
+        say_ready(port=address.port, **({} if address.control_port is None else {"control": address.control_port}))
+
+    async def run(shutdown: asyncio.Event) -> None:
+        await serve(
+            made, host=host, port=port, certificate_file=certificate, key_file=key, trust_anchors_file=trust_anchors,
+            shutdown=shutdown, ready=ready, control_port=control_port,
+        )  # fmt: skip
+
+    _tell(lambda: run_until_signal(run))
 
 
 @main.command()
