@@ -17,6 +17,7 @@ from gateway.config import GatewayConfig
 from gateway.edge import Edge, Limits, check_shape, make_edge
 from gateway.exchange import Gate, Register, exchange
 from gateway.issued import TokenMint, read_signing_keys
+from gateway.issuing import issuing_routes
 from gateway.metrics import Metrics, make_metrics
 from gateway.mtls import Identities
 from gateway.places import Places
@@ -73,7 +74,9 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         permission_seconds=config.permission_seconds,
     )
     limits = Limits(body=config.body_limit, body_seconds=config.body_deadline)
-    edge = make_edge(partial(exchange, gate=gate), catalogue, routes=issuing_routes(authenticator, mint, snapshot), limits=limits)
+    edge = make_edge(
+        partial(exchange, gate=gate), catalogue, routes=issuing_routes(authenticator, mint, snapshot), limits=limits
+    )
     _show(metrics, registers, reader, tokens)
     await reader.start()
     keeper = asyncio.create_task(_keep_identities(snapshot, wires))
@@ -119,7 +122,7 @@ async def run_gateway(
         watching = make_watching(gateway.metrics.registry, gateway.checks)
         watchers = asyncio.create_task(
             serve(
-                watching,  # type: ignore[arg-type]
+                watching,
                 ServeSettings(config.metrics_bind),
                 shutdown=calls_ended,
                 ready=partial(bound, "watchers"),
@@ -143,7 +146,7 @@ def _register(config: GatewayConfig, schema: Any, snapshot: Snapshot, identity: 
     return Register(RegisterWriter(WriterSettings(server, patience=patience), seal_unsent), sealer)
 
 
-async def _connect(config: GatewayConfig) -> asyncpg.Connection[Any]:
+async def _connect(config: GatewayConfig) -> asyncpg.Connection:
     return await asyncpg.connect(config.database_url, timeout=5, command_timeout=60)
 
 
@@ -170,15 +173,7 @@ def _is_ready(writer: RegisterWriter) -> bool:
 
 def _show(metrics: Metrics, registers: dict[str, Register], reader: RegistryReader, tokens: Tokens) -> None:
     for kind, register in registers.items():
-        waiting = register.writer
-        metrics.show(
-            f"koppelpunt_register_{kind}_waiting",
-            f"Rows that wait for the {kind} register",
-            lambda w=waiting: w.unsettled,
-        )  # type: ignore[misc]
-    metrics.show(
-        "koppelpunt_snapshot_loaded",
-        "Monotonic time of the last whole reading of the registry",
-        lambda: reader.loaded_at,
-    )
+        name, text = f"koppelpunt_register_{kind}_waiting", f"Rows that wait for the {kind} register"
+        metrics.show(name, text, partial(getattr, register.writer, "unsettled"))
+    metrics.show("koppelpunt_snapshot_age_seconds", "Since the registry was last read whole", reader.age)
     metrics.show("koppelpunt_tokens", "Tokens of RvIG in the cache", lambda: len(tokens))

@@ -28,7 +28,7 @@ class RegistryReader:
         self._connect = connect
         self._snapshot = snapshot
         self._full_every = full_every
-        self._connection: asyncpg.Connection[Any] | None = None
+        self._connection: asyncpg.Connection | None = None
         self._lock = asyncio.Lock()
         self._noticed: set[str] = set()
         self._wake = asyncio.Event()
@@ -40,6 +40,10 @@ class RegistryReader:
         """Read everything once, then keep it fresh in the background. Raises what the first reading raises."""
         await self._read_all()
         self._task = asyncio.create_task(self._keep_fresh(), name="registry-reader")
+
+    def age(self) -> float:
+        """Seconds since everything that had changed was last read."""
+        return time.monotonic() - self.loaded_at
 
     async def close(self) -> None:
         """Stop reading."""
@@ -54,7 +58,7 @@ class RegistryReader:
         """Read these tenants again now: the opening said *gewijzigd*."""
         await self._read_tenants(sorted(set(tenant_ids)))
 
-    async def _open(self) -> asyncpg.Connection[Any]:
+    async def _open(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
             connection = await self._connect()
             await connection.add_listener(CHANNEL, self._on_notice)

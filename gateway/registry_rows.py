@@ -60,13 +60,13 @@ _MACHTIGINGEN = """SELECT m.tenant_id, m.machtiging_id, m.version, m.aansluiting
   WHERE ($1::bigint[] IS NULL OR m.tenant_id = ANY ($1)) AND m.withdrawn_at IS NULL"""
 
 
-async def read_blokkades(connection: asyncpg.Connection[Any]) -> frozenset[Blokkade]:
+async def read_blokkades(connection: asyncpg.Connection) -> frozenset[Blokkade]:
     """All active blocks."""
     rows = await connection.fetch("SELECT kind, value FROM registry.blokkade")
     return frozenset(Blokkade(row["kind"], row["value"]) for row in rows)
 
 
-async def read_parts(connection: asyncpg.Connection[Any], tenant_ids: list[int] | None) -> dict[int, TenantPart]:
+async def read_parts(connection: asyncpg.Connection, tenant_ids: list[int] | None) -> dict[int, TenantPart]:
     """The parts of these tenants, or of all. Streams, and yields to the event loop as it goes."""
     makers: tuple[tuple[str, Callable[[Mapping[str, Any]], Any]], ...] = (
         (_KEYS, _tenant_key),
