@@ -26,6 +26,7 @@ UNREACHED = frozenset(
 """Reasons that say that RvIG did not react; so many in a row open the circuit breaker of the aansluiting."""
 
 _NEUTRAL = frozenset({"toestemmingVerlopen", "verzoekOnbruikbaar", "omgevingTegenstrijdig"})
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _NEVER_PASSED = frozenset(
     {
         "authorization", "connection", "content-length", "cookie", "expect", "forwarded", "host", "keep-alive",
@@ -63,7 +64,7 @@ class Upstream:
         key = (aansluiting.tenant_id, aansluiting.aansluiting_id)
         return self._places.reserve(key, environment.concurrency)
 
-    async def send(  # noqa: PLR0917 - the parts of one call, in the order of a request
+    async def send(
         self,
         aansluiting: Aansluiting,
         environment: Environment,
@@ -92,7 +93,7 @@ class Upstream:
                 return Unanswered("verzoekOnbruikbaar", sent=False)
             url = URL(f"{plan.address}{subpath}?{query}" if query else plan.address + subpath, encoded=True)
         post = Post(
-            method, url, _make_headers(plan, headers, token, has_body=bool(body)), body or None,
+            method, url, _make_headers(plan, headers, token, has_body=bool(body) or method in _WITH_BODY), body or None,
             environment.connect_timeout, environment.answer_timeout, deadline,
         )  # fmt: skip
         try:

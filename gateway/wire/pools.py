@@ -8,6 +8,7 @@ A request may carry a deadline, the end of its permission, on the clock of `time
 """
 
 import asyncio
+import io
 import ssl
 import time
 from collections.abc import Collection, Mapping
@@ -21,6 +22,8 @@ from gateway.mtls import Identities, Identity
 from gateway.wire.answer import decode, read_body, read_headers
 from gateway.wire.passage import Passage, PermissionExpired, PermittedRequest, check_aiohttp, word_for
 from tenants.model import Certificate
+
+_ONE_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,8 @@ class Wires:
             post.method,
             post.url,
             headers=post.headers,
-            data=post.body,
+            # aiohttp warns of large bodies in one piece; as a file it writes them in several.
+            data=post.body if post.body is None or len(post.body) <= _ONE_PIECE else io.BytesIO(post.body),
             allow_redirects=False,
             ssl=pool.context,
             timeout=aiohttp.ClientTimeout(connect=patience, ceil_threshold=3600),

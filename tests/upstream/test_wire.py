@@ -5,6 +5,7 @@ import dataclasses
 import gzip
 import ssl
 import time
+import tracemalloc
 import zlib
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from gateway.errors import IdentityUnavailable
 from gateway.mtls import Identities
 from gateway.pki import make_pki
 from gateway.upstream import Upstream
+from gateway.wire.answer import decode
 from gateway.wire.pools import WireLimits, Wires
 from tenants.model import Aansluiting
 from tests.upstream import stage
@@ -225,6 +227,31 @@ async def test_gzip_is_undone_for_the_register(server, environment, upstream, fi
 def bomb() -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     return b"".join(packer.compress(bytes(1 << 20)) for _ in range(512)) + packer.flush()
+
+
+def test_a_bomb_is_not_unpacked_beyond_the_limit():
+    packed = bomb()
+    tracemalloc.start()
+    try:
+        assert decode(packed, "gzip", 1_000_000) is None
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("size", [1, 1 << 20, 2_000_000])
+async def test_a_body_of_any_size_leaves_whole_and_once(server, environment, upstream, first, size):
+    body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    result = await send(upstream, first, environment, body=body)
+    assert isinstance(result, Answered)
+    assert [request.body for request in server.requests] == [body]
+    assert server.requests[0].headers["content-type"] == "application/json"
+
+
+async def test_a_post_without_a_body_says_so(server, environment, upstream, first):
+    await send(upstream, first, environment, body=b"")
+    assert server.requests[0].headers["content-length"] == "0"
+    assert server.requests[0].headers["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize(
