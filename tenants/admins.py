@@ -6,6 +6,7 @@ the register), *beheerder* and *auditor* (one tenant each). A key always ends. R
 
 import secrets
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, cast
@@ -53,12 +54,7 @@ async def make_admin_key(
         raise InputRefused(faults)
     secret = PREFIX + secrets.token_urlsafe(32)
     hashed, version = hash_secret(identity, secret)
-    scope = (
-        operator_scope(connection, actor=actor)
-        if tenant_id is None
-        else tenant_scope(connection, tenant_id, actor=actor)
-    )
-    async with scope:
+    async with scope_of(connection, tenant_id, actor=actor):
         key_id: int = await connection.fetchval(
             "INSERT INTO registry.admin_key (tenant_id, role, name, hash, hash_version, valid_until) "
             "VALUES ($1, $2, $3, $4, $5, $6) RETURNING key_id",
@@ -71,12 +67,7 @@ async def withdraw_admin_key(
     connection: asyncpg.Connection, key_id: int, *, tenant_id: int | None, actor: str = _ACTOR
 ) -> None:
     """Let a key open nothing more. Raises NotFound when the tenant (None: the operator) has no such key."""
-    scope = (
-        operator_scope(connection, actor=actor)
-        if tenant_id is None
-        else tenant_scope(connection, tenant_id, actor=actor)
-    )
-    async with scope:
+    async with scope_of(connection, tenant_id, actor=actor):
         found = await connection.fetchval(
             "UPDATE registry.admin_key SET withdrawn_at = COALESCE(withdrawn_at, now()) "
             "WHERE tenant_id IS NOT DISTINCT FROM $1 AND key_id = $2 RETURNING key_id",
@@ -84,6 +75,13 @@ async def withdraw_admin_key(
         )  # fmt: skip
     if found is None:
         raise NotFound(f"There is no admin key {key_id} here.")
+
+
+def scope_of(connection: asyncpg.Connection, tenant_id: int | None, *, actor: str) -> AbstractAsyncContextManager[None]:
+    """The scope of an administrator: a tenant's, or the operator's, in which no tenant's rows are visible."""
+    if tenant_id is None:
+        return operator_scope(connection, actor=actor)
+    return tenant_scope(connection, tenant_id, actor=actor)
 
 
 async def recognise(connection: asyncpg.Connection, identity: Keyring, presented: str) -> Admin | None:

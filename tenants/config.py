@@ -19,6 +19,10 @@ class TenantsConfig(Settings):
     key_file: Path | None = None
     metrics_bind: str = "127.0.0.1:9091"
     grace_timeout: float = Field(default=5.0, gt=0)
+    connections: int = Field(default=10, ge=1, le=100)
+    contact_name: str = "De operator van dit koppelpunt"
+    contact_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    contact_email: str | None = Field(default=None, pattern=r"^\S+@\S+$")
 
 
 class SealerConfig(Settings):

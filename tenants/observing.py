@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import orjson
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from tenants.serve import Application
 
@@ -55,7 +56,7 @@ async def _answer(
             parts = await ready()
             return 200 if all(parts.values()) else 503, _JSON, orjson.dumps(dict(parts))
         case "/metrics":
-            return 200, CONTENT_TYPE_LATEST.encode(), generate_latest(registry)
+            return 200, CONTENT_TYPE_PLAIN_0_0_4.encode(), generate_latest(registry)
         case _:
             return 404, _JSON, b"{}"
 

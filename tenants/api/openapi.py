@@ -1,0 +1,111 @@
+"""The OpenAPI 3.1 document, made from the routes and from the models that validate. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from tenants.api.routing import Route
+from tenants.api.shapes import Probleem
+
+VERSION = "0.1.0"
+_ALWAYS = {400: "Het verzoek klopt niet.", 500: "Er ging iets mis.", 503: "De dienst is er even niet."}
+_IDENTIFIED = {401: "Niet ingelogd.", 403: "Geen toegang."}
+_WITH_BODY = {408: "Te traag.", 413: "Te groot.", 415: "Geen JSON."}
+_OTHERS = {404: "Niet gevonden.", 409: "Botst met wat er al staat."}
+_PARAMETER = re.compile(r"\{([a-z]+)\}")
+_HEADERS = {"API-Version": {"description": "De volledige versie van deze API.", "schema": {"type": "string"}}}
+
+
+def make_openapi(routes: Iterable[Route], contact: Mapping[str, str]) -> dict[str, Any]:
+    """Make the document of a table of routes. `contact` is whom to ask: name, url, email."""
+    table = tuple(routes)
+    paths: dict[str, dict[str, Any]] = {}
+    for route in table:
+        path = route.path.removeprefix("/v1")
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Koppelpunt: beheer en inzage",
+            "description": "Beheer van de aansluitingen op de BRP, en inzage in het eigen register.",
+            "version": VERSION,
+            "contact": dict(contact),
+        },
+        "servers": [{"url": "/v1"}],
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(table),
+            "securitySchemes": {
+                "beheersleutel": {"type": "http", "scheme": "bearer", "description": "Een sleutel kpa_…"}
+            },
+        },
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "tags": [route.path.split("/")[2].removesuffix(".json")],
+        "security": [] if route.public else [{"beheersleutel": []}],
+        "responses": _responses(route),
+    }
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETER.findall(route.path)
+    ]
+    if route.query is not None:
+        schema = route.query.model_json_schema(by_alias=True)
+        parameters += [
+            {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": found}
+            for name, found in schema["properties"].items()
+        ]
+    if parameters:
+        made["parameters"] = parameters
+    if route.body is not None:
+        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": _reference(route.body)}}}
+    if not route.public:
+        made["description"] = f"Voor: {', '.join(sorted(route.roles))}."
+    return made
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for status, shape in route.answers.items():
+        found[str(status)] = {"description": "Gelukt.", "headers": _HEADERS}
+        if status != 204:
+            schema = {"type": "object"} if shape is None else _reference(shape)
+            found[str(status)]["content"] = {"application/json": {"schema": schema}}
+    refusals = dict(_ALWAYS)
+    if not route.public:
+        refusals |= _IDENTIFIED
+    if route.body is not None:
+        refusals |= _WITH_BODY
+    refusals |= {status: _OTHERS[status] for status in route.refusals}
+    for status, words in sorted(refusals.items()):
+        content = {"application/problem+json": {"schema": _reference(Probleem)}}
+        found[str(status)] = {"description": words, "headers": _HEADERS, "content": content}
+    return found
+
+
+def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
+    taken: dict[type[BaseModel], None] = {}
+    given: dict[type[BaseModel], None] = {Probleem: None}
+    for route in routes:
+        if route.body is not None:
+            taken[route.body] = None
+        given |= {shape: None for shape in route.answers.values() if shape is not None}
+    _, schemas = models_json_schema(
+        [(shape, "validation") for shape in taken] + [(shape, "serialization") for shape in given],
+        by_alias=True,
+        ref_template="#/components/schemas/{model}",
+    )
+    defined: dict[str, Any] = schemas["$defs"]
+    return defined
+
+
+def _reference(shape: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{shape.__name__}"}

@@ -1,0 +1,295 @@
+"""The shapes of the admin API: what it takes and gives. The same models validate, write, and make the OpenAPI document.
+
+Unknown names are refused. Names are the law's Dutch nouns in camelCase; times have a time zone (RFC 3339).
+"""
+
+import re
+import unicodedata
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+MOST_ROWS = 200
+_NINE_DIGITS = re.compile(r"(?<![0-9])[0-9]{9}(?![0-9])")
+_WAARDEN = {
+    "tenant": (re.compile(r"[1-9][0-9]{0,17}"), "het nummer van een tenant"),
+    "afnemer": (re.compile(r"[0-9]{6}"), "een AfnemerID van zes cijfers"),
+    "oin": (re.compile(r"000000[0-9]{2}[0-9A-Z]{9}000"), "een OIN van twintig posities"),
+    "certificaat": (re.compile(r"[0-9a-f]{64}"), "een SHA-256-vingerafdruk: 64 cijfers of kleine letters a-f"),
+    "taaksysteem": (re.compile(r"[1-9][0-9]{0,17}-[1-9][0-9]{0,17}"), "tenantnummer-taaksysteemnummer"),
+}
+
+
+def _one_line(text: str) -> str:
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+        raise ValueError("De tekst mag geen stuurtekens hebben.")
+    if not text.strip():
+        raise ValueError("De tekst is leeg.")
+    return text
+
+
+def _without_bsn(text: str) -> str:
+    """A reason is kept in the clear and read by others, so a BSN has no place in it."""
+    if _NINE_DIGITS.search(text):
+        raise ValueError("De tekst lijkt een burgerservicenummer te bevatten; dat hoort hier niet.")
+    return text
+
+
+def waarde_fits(soort: str, waarde: str) -> bool:
+    """Tell whether this could be blocked under this kind."""
+    return soort in _WAARDEN and _WAARDEN[soort][0].fullmatch(waarde) is not None
+
+
+Reden = Annotated[
+    str,
+    Field(min_length=1, max_length=500, description="Waarom; één regel, zonder persoonsgegevens."),
+    AfterValidator(_one_line),
+    AfterValidator(_without_bsn),
+]
+Soort = Literal["tenant", "afnemer", "oin", "certificaat", "taaksysteem"]
+
+
+class Shape(BaseModel):
+    """What every shape has: camelCase names, nothing unknown, nothing coerced."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
+
+
+class QueryShape(Shape):
+    """Query parameters: text that stands for other types."""
+
+    model_config = ConfigDict(strict=False)
+
+
+class Plaats(Shape):
+    """Where a fault is: a pointer in the body (RFC 6901), or the name of a parameter."""
+
+    pointer: str | None = None
+    name: str | None = None
+
+
+class Fout(Shape):
+    """One fault of a request."""
+
+    in_: Literal["body", "query", "path", "header"] = Field(alias="in")
+    location: Plaats
+    code: str
+    detail: str
+
+
+class Probleem(Shape):
+    """A problem document (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    errors: list[Fout] | None = None
+
+
+class Tenant(Shape):
+    """An organisation that the operator serves."""
+
+    tenant_id: int
+    oin: str
+    naam: str
+    soort: Literal["gemeente", "overheidsorgaan", "derde", "samenwerkingsverband", "leverancier"]
+    vastlegging: Literal["volledig", "rubrieken"]
+    bewaartermijn_jaren: int
+    toestand: Literal["actief", "beeindigd"]
+    aangemaakt_op: AwareDatetime
+
+
+class Tenants(Shape):
+    """A page of tenants by number; `volgende` is the number to go on from."""
+
+    tenants: list[Tenant]
+    volgende: int | None
+
+
+class TenantsVraag(QueryShape):
+    na: int = Field(default=0, ge=0, le=2**62, description="Alleen tenants met een hoger nummer.")
+    aantal: int = Field(default=100, ge=1, le=MOST_ROWS)
+
+
+class NieuweBlokkade(Shape):
+    """What to block, and why. The operator blocks anything; a beheerder only what is its own tenant's."""
+
+    soort: Soort
+    waarde: str = Field(
+        max_length=80,
+        description="tenant: het nummer; afnemer: AfnemerID; oin: OIN; certificaat: SHA-256-vingerafdruk (hex); "
+        "taaksysteem: tenantnummer-taaksysteemnummer.",
+    )
+    reden: Reden
+
+    @field_validator("waarde")
+    @classmethod
+    def _fits(cls, waarde: str, info: ValidationInfo) -> str:
+        soort = info.data.get("soort")
+        # Without a known kind there is nothing to compare with, and that fault is told already.
+        if soort is not None and not waarde_fits(soort, waarde):
+            raise ValueError(f"Bij deze soort hoort {_WAARDEN[soort][1]}.")
+        return waarde
+
+
+class Opheffing(Shape):
+    """Why a block is released."""
+
+    reden: Reden
+
+
+class Blokkade(Shape):
+    """A block that stands."""
+
+    soort: Soort
+    waarde: str
+    reden: str
+    geblokkeerd_door: str
+    geblokkeerd_op: AwareDatetime
+    van_operator: bool = Field(description="Een blokkade van de operator kan alleen de operator opheffen.")
+
+
+class Blokkades(Shape):
+    blokkades: list[Blokkade]
+
+
+class Wijziging(Shape):
+    """One change of the registry. Secrets are never part of it."""
+
+    nummer: int
+    op: AwareDatetime
+    door: str
+    actie: Literal["insert", "update", "delete"]
+    object: str
+    voor: dict[str, Any] | None
+    na: dict[str, Any] | None
+
+
+class Wijzigingen(Shape):
+    """A page of changes, newest first; `volgende` is the number to go on from."""
+
+    wijzigingen: list[Wijziging]
+    volgende: int | None
+
+
+class WijzigingenVraag(QueryShape):
+    voor: int | None = Field(default=None, ge=1, le=2**62, description="Alleen wijzigingen met een lager nummer.")
+    aantal: int = Field(default=100, ge=1, le=MOST_ROWS)
+
+
+class Periode(Shape):
+    """From `van` until `tot`, which is not in it."""
+
+    van: AwareDatetime
+    tot: AwareDatetime
+
+    @model_validator(mode="after")
+    def _has_length(self) -> Self:
+        if self.van >= self.tot:
+            raise ValueError("'van' moet voor 'tot' liggen.")
+        return self
+
+
+class Zoekvraag(Shape):
+    """A search in the own register: by person, by period, or both. It is itself recorded, with its reason."""
+
+    burgerservicenummer: str | None = Field(default=None, pattern=r"^[0-9]{9}$", repr=False)
+    periode: Periode | None = None
+    reden: Reden
+    inhoud: bool = Field(default=False, description="Ook openen wat verzegeld is: vraag, antwoord, gebruiker.")
+    voor: UUID | None = Field(default=None, description="Verder zoeken vanaf 'volgende' van het vorige antwoord.")
+    aantal: int = Field(default=100, ge=1, le=MOST_ROWS)
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if self.burgerservicenummer is None and self.periode is None:
+            raise ValueError("Zoek op burgerservicenummer, periode, of beide.")
+        return self
+
+
+class TaaksysteemGenoemd(Shape):
+    """A taaksysteem of a row; its name is known only when it is the own tenant's."""
+
+    tenant_id: int
+    taaksysteem_id: int
+    naam: str | None
+    oin: str
+
+
+class Afsluiting(Shape):
+    """How a call ended."""
+
+    gesloten_op: AwareDatetime
+    status: int | None
+    code: str | None
+    aantal_personen: int
+    zonder_burgerservicenummer: int
+    antwoord_bytes: int
+    duur_microseconden: int
+
+
+class Inhoud(Shape):
+    """What was sealed, when it could be opened."""
+
+    toestand: Literal["geopend", "sleutel_vernietigd", "niet_te_openen"]
+    opening: dict[str, Any] | None
+    afsluiting: dict[str, Any] | None
+
+
+class Protocolregel(Shape):
+    """One call of the register."""
+
+    id: UUID
+    geopend_op: AwareDatetime
+    uitkomst: Literal["beantwoord", "niet_beantwoord", "niet_verzonden", "geweigerd", "uitkomst_onbekend"]
+    weigering: str | None
+    afnemer_id: str | None
+    organisatie_oin: str | None
+    certificaat_oin: str | None
+    certificaat_vingerafdruk: str | None
+    taaksysteem: TaaksysteemGenoemd
+    doelbinding: str | None
+    grondslag: str | None
+    ontvanger: str | None
+    verwerkingsactiviteit: str | None
+    api: str
+    operatie: str
+    vraagtype: str | None
+    zoekrubrieken: str
+    gevraagde_rubrieken: str
+    trace_id: UUID | None
+    afsluiting: Afsluiting | None
+    inhoud: Inhoud | None
+
+
+class Protocolregels(Shape):
+    """What a search found, newest first."""
+
+    lezing: int = Field(description="Het nummer waaronder deze zoekvraag is vastgelegd.")
+    protocolregels: list[Protocolregel]
+    volgende: UUID | None
+    vernietigde_jaren: list[int] = Field(description="Jaren waarin niet gezocht kan worden: de sleutel is vernietigd.")
+    zonder_afsluiting: int = Field(
+        description="Bevragingen in deze periode zonder afsluiting; over wie die gingen is niet te zoeken."
+    )

@@ -1,0 +1,93 @@
+"""The tenants process put together, by hand, in one screen: admin API, inzage, and the keys of the years."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import asyncpg
+from prometheus_client import CollectorRegistry
+
+from tenants.api.edge import make_api
+from tenants.api.openapi import make_openapi
+from tenants.api.routes import ROUTES
+from tenants.api.routing import Rooms
+from tenants.config import TenantsConfig
+from tenants.keyring import read_keyring
+from tenants.observing import make_observed
+from tenants.pools import WrongRole, pool_of
+from tenants.serve import Application, run_together, serve
+from tenants.years import keep_years
+
+_TROUBLE = (OSError, TimeoutError, WrongRole, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantsProcess:
+    """The parts of a tenants process without its servers."""
+
+    rooms: Rooms
+    api: Application
+    observed: Application
+
+
+@asynccontextmanager
+async def tenants_of(config: TenantsConfig) -> AsyncIterator[TenantsProcess]:
+    """Put the process together; at the end close its connections. Raises KeyringError for a keyring it cannot use.
+
+    The database may come later: until then `/ready` says so, and routes answer 503.
+    """
+    async with (
+        pool_of(config.database_url, "tenants", size=config.connections) as registry,
+        pool_of(config.inzage_url, "inzage", size=config.connections) as inzage,
+    ):
+        contact = {"name": config.contact_name, "url": config.contact_url, "email": config.contact_email}
+        rooms = Rooms(
+            registry=registry,
+            inzage=inzage,
+            identity=read_keyring(config.identity_public_file, name="identity", private=False),
+            register=read_keyring(config.register_keyring_file, name="register", private=True),
+            grace_seconds=config.grace_timeout,
+            openapi=make_openapi(ROUTES, {name: value for name, value in contact.items() if value is not None}),
+        )
+        yield TenantsProcess(rooms, make_api(ROUTES, rooms), make_observed(CollectorRegistry(), partial(_ready, rooms)))
+
+
+async def run_tenants(
+    config: TenantsConfig, shutdown: asyncio.Event, *, ready: Callable[[int, int], None] | None = None
+) -> None:
+    """Serve until `shutdown`. `ready` is told the port of the admin API and that of the operator's machines."""
+    ports: dict[str, int] = {}
+
+    def bound(name: str, port: int) -> None:
+        ports[name] = port
+        if len(ports) == 2 and ready is not None:
+            ready(ports["api"], ports["observed"])
+
+    async with tenants_of(config) as process:
+        rooms = process.rooms
+        await run_together(
+            serve(
+                process.api,
+                bind=config.bind,
+                shutdown=shutdown,
+                certificate_file=config.certificate_file,
+                key_file=config.key_file,
+                ready=partial(bound, "api"),
+            ),
+            serve(process.observed, bind=config.metrics_bind, shutdown=shutdown, ready=partial(bound, "observed")),
+            keep_years(rooms.registry, rooms.identity, rooms.register, shutdown),
+        )
+
+
+async def _ready(rooms: Rooms) -> dict[str, bool]:
+    return {"registry": await _answers(rooms.registry), "inzage": await _answers(rooms.inzage)}
+
+
+async def _answers(pool: asyncpg.Pool) -> bool:
+    try:
+        async with asyncio.timeout(2), pool.acquire() as connection:
+            return bool(await connection.fetchval("SELECT true"))
+    except _TROUBLE:
+        return False
