@@ -1,0 +1,32 @@
+"""`make bench`: prints the figures of DESIGN §10 that this version has. `make bench BENCH="cost latency"` chooses."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+from tests.benchmarks.figures import count_tokens, measure_cost, measure_latency, measure_memory, measure_registered
+from tests.databases import Cluster, cluster
+
+FIGURES: dict[str, Callable[[Cluster], Awaitable[None]]] = {
+    "cost": measure_cost,
+    "latency": measure_latency,
+    "registered": measure_registered,
+    "memory": measure_memory,
+    "tokens": count_tokens,
+}
+
+
+def main() -> None:
+    chosen = sys.argv[1:] or list(FIGURES)
+    unknown = sorted(set(chosen) - set(FIGURES))
+    if unknown:
+        sys.exit(f"Unknown: {', '.join(unknown)}. There are: {', '.join(FIGURES)}.")
+    with cluster() as postgres:
+        for name in chosen:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(FIGURES[name](postgres))
+
+
+main()
