@@ -1,0 +1,160 @@
+"""Brings the registry to what an onboarding document says, in one transaction. Applying it again changes nothing.
+
+What the document does not name is left alone: nothing is ended or withdrawn for being absent. A machtiging that the
+document words otherwise is withdrawn and made anew, so that the register's rows keep pointing at the words that held.
+An existing credential is recognised by its client-ID; its secret is sealed and cannot be compared, so a new secret
+comes as a rotation.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from tenants import registry
+from tenants.certificates import CertificateFacts, read_certificate
+from tenants.faults import InputRefused
+from tenants.keyring import Keyring
+from tenants.onboarding_callers import apply_machtigingen, apply_mandates, apply_taaksystemen, apply_vaste_aansluitingen
+from tenants.onboarding_document import (
+    CertificatePart,
+    CredentialPart,
+    Document,
+    TenantPart,
+    read_document,
+    read_file,
+    read_pem,
+)
+from tenants.onboarding_identities import apply_aansluitingen, apply_afnemers, apply_certificates, apply_credentials
+from tenants.onboarding_work import IssuedSecret, Opened, Work
+from tenants.scope import operator_scope, tenant_scope
+
+ACTOR = "onboarding"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was done. `secrets` are shown now and never again; `tenants` is number by OIN."""
+
+    tenants: Mapping[str, int]
+    made: Mapping[str, int]
+    changed: Mapping[str, int]
+    secrets: tuple[IssuedSecret, ...] = field(repr=False, default=())
+
+
+async def apply(
+    connection: asyncpg.Connection,
+    document: Mapping[str, Any],
+    identity_public: Keyring,
+    register_public: Keyring,
+    *,
+    actor: str = ACTOR,
+    directory: Path | None = None,
+) -> Outcome:
+    """Apply a document; paths in it are relative to `directory`. Raises InputRefused with every fault; nothing is kept then."""
+    read = read_document(document)
+    secrets = _read_files(read, directory or Path())
+    work = Work(connection, identity_public, register_public, actor)
+    try:
+        async with connection.transaction():
+            # Two at once would both find nothing and make everything twice.
+            await connection.execute("SELECT pg_advisory_xact_lock(19265, 1)")
+            await _check_environments(connection, read)
+            for part in read.tenants:
+                work.tenants[part.oin] = await _tenant(work, part)
+            for part, opened in zip(read.tenants, secrets, strict=True):
+                async with tenant_scope(connection, work.tenants[part.oin], actor=actor):
+                    await apply_afnemers(work, part)
+                    certificates = await apply_certificates(work, part, opened)
+                    credentials = await apply_credentials(work, part, opened)
+                    await apply_aansluitingen(work, part, certificates, credentials)
+                    await apply_taaksystemen(work, part)
+            for part in read.tenants:
+                async with tenant_scope(connection, work.tenants[part.oin], actor=actor):
+                    await apply_mandates(work, part)
+                    await apply_vaste_aansluitingen(work, part)
+                    await apply_machtigingen(work, part)
+    except asyncpg.IntegrityConstraintViolationError as error:
+        # The database's own detail would show values.
+        raise InputRefused([f"The registry refuses this: {error.constraint_name} of {error.table_name}."]) from None
+    return Outcome(dict(work.tenants), dict(work.made), dict(work.changed), tuple(work.secrets))
+
+
+def _read_files(document: Document, directory: Path) -> list[Opened]:
+    faults: list[str] = []
+    read: list[Opened] = []
+    for number, tenant in enumerate(document.tenants):
+        certificates: list[CertificateFacts] = []
+        secrets: list[str] = []
+        for index, one in enumerate(tenant.certificates):
+            try:
+                certificates.append(_read_certificate(tenant, one, directory))
+            except InputRefused as refusal:
+                faults += (f"tenants.{number}.certificates.{index}: {fault}" for fault in refusal.faults)
+        for index, credential in enumerate(tenant.credentials):
+            try:
+                secrets.append(_read_secret(credential, directory))
+            except InputRefused as refusal:
+                faults += (f"tenants.{number}.credentials.{index}: {fault}" for fault in refusal.faults)
+        read.append(Opened(tuple(certificates), tuple(secrets)))
+    if faults:
+        raise InputRefused(faults)
+    return read
+
+
+def _read_certificate(tenant: TenantPart, one: CertificatePart, directory: Path) -> CertificateFacts:
+    chain, key = read_pem(one.chain, directory), read_pem(one.key, directory)
+    return read_certificate(chain, key, organisation_oin=one.organisation_oin or tenant.oin, now=datetime.now(UTC))
+
+
+def _read_secret(one: CredentialPart, directory: Path) -> str:
+    if one.secret is not None:
+        return one.secret
+    try:
+        secret = read_file(one.secret_file or "", directory).decode().strip()
+    except UnicodeDecodeError:
+        raise InputRefused(["The file of the secret is no text."]) from None
+    if not secret:
+        raise InputRefused(["The file of the secret is empty."])
+    return secret
+
+
+async def _check_environments(connection: asyncpg.Connection, document: Document) -> None:
+    known = {row["name"] for row in await connection.fetch("SELECT name FROM registry.environment")}
+    named = Counter(
+        one.environment
+        for tenant in document.tenants
+        for part in (tenant.credentials, tenant.aansluitingen, tenant.taaksystemen, tenant.machtigingen)
+        for one in part
+    )
+    if unknown := sorted(named.keys() - known):
+        raise InputRefused(f"There is no environment {name!r}." for name in unknown)
+
+
+async def _tenant(work: Work, part: TenantPart) -> int:
+    found: int | None = await work.connection.fetchval("SELECT tenant_id FROM registry.tenant WHERE oin = $1", part.oin)
+    if found is None:
+        async with operator_scope(work.connection, actor=work.actor):
+            found = await registry.create_tenant(
+                work.connection,
+                oin=part.oin,
+                name=part.name,
+                kind=part.kind,
+                record_content=part.record_content,
+                retention_years=part.retention_years,
+            )
+        work.made["tenant"] += 1
+    year = datetime.now(UTC).year
+    async with tenant_scope(work.connection, found, actor=work.actor):
+        await registry.ensure_tenant_years(work.connection, found, work.identity, work.register, [year, year + 1])
+        status = await work.connection.execute(
+            "UPDATE registry.tenant SET name = $2, kind = $3, record_content = $4, retention_years = $5 "
+            "WHERE tenant_id = $1 AND (name, kind, record_content, retention_years) IS DISTINCT FROM ($2, $3, $4, $5)",
+            found, part.name, part.kind, part.record_content, part.retention_years,
+        )  # fmt: skip
+    work.changed["tenant"] += status == "UPDATE 1"
+    return found

@@ -1,0 +1,214 @@
+"""The shape of an onboarding document: tenants with all that belongs to them, as one file says it. Pure but for files.
+
+Everything that is wrong is told at once, by its place in the document; the texts never show a value, as some are secret.
+What refers to something else does so by a name that people know: OIN, AfnemerID, the name of a taaksysteem.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tenants.callers import faults_of_rights
+from tenants.faults import InputRefused
+from tenants.model import AfnemerId, Oin
+
+AfnemerKind = Literal["gemeente", "overheidsorgaan", "derde", "samenwerkingsverband"]
+Pattern = Literal["standaard", "saas", "delegatie", "gezamenlijk-personeel", "koppelpunt"]
+Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
+OinText = Annotated[str, AfterValidator(lambda value: str(Oin(value)))]
+AfnemerIdText = Annotated[str, AfterValidator(lambda value: str(AfnemerId(value)))]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class AfnemerPart(_Part):
+    """OIN, name and kind are those of the tenant unless given."""
+
+    afnemer_id: AfnemerIdText
+    oin: OinText | None = None
+    name: Line | None = None
+    kind: AfnemerKind | None = None
+    gemeentecode: str | None = Field(None, pattern=r"^[0-9]{4}$")
+    mailbox_id: str | None = Field(None, pattern=r"^[0-9]{1,12}$")
+
+
+class CertificatePart(_Part):
+    """`chain` and `key` are PEM, or the path of a file with it. The name is for this document alone."""
+
+    name: Line
+    chain: str = Field(repr=False)
+    key: str = Field(repr=False)
+    organisation_oin: OinText | None = None
+
+
+class CredentialPart(_Part):
+    """Client-ID and secret at RvIG; the secret itself, or the path of a file with it."""
+
+    name: Line
+    afnemer_id: AfnemerIdText
+    environment: str
+    client_id: str = Field(pattern=r"^[!-~]{1,200}$")
+    secret: str | None = Field(None, min_length=1, repr=False)
+    secret_file: str | None = None
+    authentication: Literal["body", "basic"] = "body"
+    account: str = ""
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> "CredentialPart":
+        if (self.secret is None) == (self.secret_file is None):
+            raise ValueError("give either secret or secret_file")
+        return self
+
+
+class AansluitingPart(_Part):
+    """`certificate` and `credential` are names in this document."""
+
+    afnemer_id: AfnemerIdText
+    environment: str
+    certificate: str
+    credential: str
+    pattern: Pattern = "standaard"
+    state: Literal["concept", "proef", "productie", "geblokkeerd"]
+    scope_template: str | None = None
+    resource_server: str | None = None
+    valid_from: AwareDatetime | None = None
+    valid_until: AwareDatetime | None = None
+
+
+class AansluitingReference(_Part):
+    """An aansluiting in the environment of the taaksysteem; of the same tenant unless its OIN is given."""
+
+    afnemer_id: AfnemerIdText
+    pattern: Pattern = "standaard"
+    tenant: OinText | None = None
+
+
+class GatewayClientPart(_Part):
+    """Credentials for the gateway's own token endpoint; a secret that is not given is made and shown once."""
+
+    client_id: str = Field(pattern=r"^[!-~]{1,200}$")
+    secret: str | None = Field(None, min_length=20, repr=False)
+
+
+class TaaksysteemPart(_Part):
+    """`api_key: true` makes one and shows it once, unless the taaksysteem has one that is active."""
+
+    name: Line
+    environment: str
+    api_key: bool = False
+    gateway_clients: tuple[GatewayClientPart, ...] = ()
+    vaste_aansluiting: AansluitingReference | None = None
+
+
+class TaaksysteemReference(_Part):
+    """A taaksysteem in the environment of the aansluiting; of the same tenant unless its OIN is given."""
+
+    name: Line
+    tenant: OinText | None = None
+
+
+class MandatePart(_Part):
+    """Leave for taaksystemen of the tenant with OIN `to`."""
+
+    to: OinText
+    reason: Line
+    valid_from: AwareDatetime | None = None
+    valid_until: AwareDatetime | None = None
+
+
+class MachtigingPart(_Part):
+    afnemer_id: AfnemerIdText
+    environment: str
+    taaksysteem: TaaksysteemReference
+    doelbinding: Line
+    grondslag: Line
+    ontvanger: Line
+    verwerkingsactiviteit: Line
+    rights: dict[str, dict[str, list[str] | None]]
+    pattern: Pattern = "standaard"
+    valid_from: AwareDatetime | None = None
+    valid_until: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _readable_rights(self) -> "MachtigingPart":
+        if faults := faults_of_rights(self.rights):
+            raise ValueError(" ".join(faults))
+        return self
+
+
+class TenantPart(_Part):
+    oin: OinText
+    name: Line
+    kind: Literal["gemeente", "overheidsorgaan", "derde", "samenwerkingsverband", "leverancier"]
+    record_content: Literal["whole", "rubrieken"] = "whole"
+    retention_years: int = Field(20, ge=1, le=100)
+    afnemers: tuple[AfnemerPart, ...] = ()
+    certificates: tuple[CertificatePart, ...] = ()
+    credentials: tuple[CredentialPart, ...] = ()
+    aansluitingen: tuple[AansluitingPart, ...] = ()
+    taaksystemen: tuple[TaaksysteemPart, ...] = ()
+    mandates: tuple[MandatePart, ...] = ()
+    machtigingen: tuple[MachtigingPart, ...] = ()
+
+
+class Document(_Part):
+    tenants: tuple[TenantPart, ...] = Field(min_length=1)
+
+
+def read_document(document: Mapping[str, Any]) -> Document:
+    """Return the document as a value. Raises InputRefused with every fault, each with its place."""
+    try:
+        read = Document.model_validate(document)
+    except ValidationError as error:
+        raise InputRefused(
+            f"{'.'.join(str(part) for part in one['loc']) or 'document'}: {one['msg']}." for one in error.errors()
+        ) from None
+    if faults := list(_faults_of_references(read)):
+        raise InputRefused(faults)
+    return read
+
+
+def read_pem(text: str, directory: Path) -> bytes:
+    """Return PEM that was given, or that of the file that was named. Raises InputRefused."""
+    return text.encode() if "-----BEGIN" in text else read_file(text, directory)
+
+
+def read_file(name: str, directory: Path) -> bytes:
+    try:
+        return (directory / name).read_bytes()
+    except (OSError, ValueError) as error:
+        raise InputRefused([f"{name}: the file cannot be read ({type(error).__name__})."]) from None
+
+
+def _faults_of_references(document: Document) -> Iterator[str]:
+    yield from _twice("tenants", (tenant.oin for tenant in document.tenants))
+    for number, tenant in enumerate(document.tenants):
+        place = f"tenants.{number}"
+        certificates = {one.name for one in tenant.certificates}
+        credentials = {one.name: one for one in tenant.credentials}
+        yield from _twice(f"{place}.certificates", (one.name for one in tenant.certificates))
+        yield from _twice(f"{place}.credentials", (one.name for one in tenant.credentials))
+        yield from _twice(f"{place}.afnemers", (one.afnemer_id for one in tenant.afnemers))
+        yield from _twice(f"{place}.taaksystemen", ((one.name, one.environment) for one in tenant.taaksystemen))
+        yield from _twice(
+            f"{place}.aansluitingen", ((one.afnemer_id, one.environment, one.pattern) for one in tenant.aansluitingen)
+        )
+        for index, one in enumerate(tenant.aansluitingen):
+            if one.certificate not in certificates:
+                yield f"{place}.aansluitingen.{index}.certificate: there is no certificate of that name."
+            credential = credentials.get(one.credential)
+            if credential is None:
+                yield f"{place}.aansluitingen.{index}.credential: there is no credential of that name."
+            elif (credential.afnemer_id, credential.environment) != (one.afnemer_id, one.environment):
+                yield f"{place}.aansluitingen.{index}.credential: it is for another afnemer or environment."
+
+
+def _twice(place: str, names: Iterable[object]) -> Iterator[str]:
+    counted = Counter(names)
+    if any(count > 1 for count in counted.values()):
+        yield f"{place}: the same one stands there twice."

@@ -1,0 +1,153 @@
+"""The part of an onboarding that makes identities: afnemers, certificates, credentials, aansluitingen. In a tenant's scope."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tenants import registry
+from tenants.changes import rotate_certificate, rotate_credential
+from tenants.faults import InputRefused
+from tenants.onboarding_document import AansluitingPart, TenantPart
+from tenants.onboarding_work import Opened, Work
+
+_ENDED = frozenset({"retired", "revoked"})
+
+
+async def apply_afnemers(work: Work, part: TenantPart) -> None:
+    """Make or change afnemers. The OIN of one with an aansluiting never changes: the database refuses it."""
+    tenant_id = work.tenants[part.oin]
+    rows = await work.connection.fetch("SELECT afnemer_id FROM registry.afnemer WHERE tenant_id = $1", tenant_id)
+    known = {row["afnemer_id"] for row in rows}
+    wanted = [
+        registry.NewAfnemer(
+            one.afnemer_id,
+            one.oin or part.oin,
+            one.name or part.name,
+            one.kind or part.kind,
+            one.gemeentecode,
+            one.mailbox_id,
+        )
+        for one in part.afnemers
+    ]
+    missing = [one for one in wanted if one.afnemer_id not in known]
+    await registry.create_afnemers(work.connection, tenant_id, missing)
+    work.made["afnemer"] += len(missing)
+    for one in wanted:
+        status = await work.connection.execute(
+            "UPDATE registry.afnemer SET oin = $3, name = $4, kind = $5, gemeentecode = $6, mailbox_id = $7 "
+            "WHERE tenant_id = $1 AND afnemer_id = $2 "
+            "  AND (oin, name, kind, gemeentecode, mailbox_id) IS DISTINCT FROM ($3, $4, $5, $6, $7)",
+            tenant_id, one.afnemer_id, one.oin, one.name, one.kind, one.gemeentecode, one.mailbox_id,
+        )  # fmt: skip
+        work.changed["afnemer"] += status == "UPDATE 1"
+
+
+async def apply_certificates(work: Work, part: TenantPart, opened: Opened) -> dict[str, int]:
+    """Keep what is new; return number by name. Raises InputRefused for one that was retired or revoked."""
+    tenant_id = work.tenants[part.oin]
+    rows = await work.connection.fetch(
+        "SELECT certificate_id, fingerprint, state FROM registry.certificate "
+        "WHERE tenant_id = $1 AND fingerprint = ANY ($2)",
+        tenant_id,
+        [one.fingerprint for one in opened.certificates],
+    )
+    if any(row["state"] in _ENDED for row in rows):
+        raise InputRefused(["A certificate of the document was retired or revoked before; it never comes back."])
+    numbers = {row["fingerprint"]: row["certificate_id"] for row in rows}
+    for named, facts in zip(part.certificates, opened.certificates, strict=True):
+        if facts.fingerprint not in numbers:
+            numbers[facts.fingerprint] = await registry.add_certificate(
+                work.connection,
+                tenant_id,
+                work.identity,
+                organisation_oin=named.organisation_oin or part.oin,
+                chain_pem=facts.chain_pem.encode(),
+                key_pem=facts.key_pem,
+            )
+            work.made["certificate"] += 1
+    return {
+        named.name: numbers[facts.fingerprint]
+        for named, facts in zip(part.certificates, opened.certificates, strict=True)
+    }
+
+
+async def apply_credentials(work: Work, part: TenantPart, opened: Opened) -> dict[str, int]:
+    """Keep what is new; return number by name."""
+    tenant_id = work.tenants[part.oin]
+    rows = await work.connection.fetch(
+        "SELECT credential_id, afnemer_id, environment, account, client_id FROM registry.credential "
+        "WHERE tenant_id = $1 AND state <> 'retired' ORDER BY credential_id",
+        tenant_id,
+    )
+    known = {(row["afnemer_id"], row["environment"], row["account"], row["client_id"]): row[0] for row in rows}
+    numbers = {}
+    for one, secret in zip(part.credentials, opened.secrets, strict=True):
+        key = (one.afnemer_id, one.environment, one.account, one.client_id)
+        if key not in known:
+            known[key] = await registry.add_credential(
+                work.connection, tenant_id, work.identity, afnemer_id=one.afnemer_id, environment=one.environment,
+                client_id=one.client_id, secret=secret, authentication=one.authentication, account=one.account,
+            )  # fmt: skip
+            work.made["credential"] += 1
+        numbers[one.name] = known[key]
+    return numbers
+
+
+async def apply_aansluitingen(
+    work: Work, part: TenantPart, certificates: Mapping[str, int], credentials: Mapping[str, int]
+) -> None:
+    """Make aansluitingen, or bring them to the certificate, credential and state that the document says."""
+    tenant_id = work.tenants[part.oin]
+    rows = await work.connection.fetch(
+        "SELECT aansluiting_id, afnemer_id, environment, pattern, certificate_id, credential_id "
+        "FROM registry.aansluiting WHERE tenant_id = $1 AND state <> 'beeindigd'",
+        tenant_id,
+    )
+    known = {(row["afnemer_id"], row["environment"], row["pattern"]): row for row in rows}
+    oins = dict(
+        await work.connection.fetch("SELECT afnemer_id, oin FROM registry.afnemer WHERE tenant_id = $1", tenant_id)
+    )
+    missing = []
+    for one in part.aansluitingen:
+        identity = (certificates[one.certificate], credentials[one.credential])
+        found = known.get((one.afnemer_id, one.environment, one.pattern))
+        if found is not None:
+            work.changed["aansluiting"] += await _change(work, tenant_id, found, one, identity)
+        elif one.afnemer_id not in oins:
+            raise InputRefused([f"Afnemer {one.afnemer_id} is not of the tenant with OIN {part.oin}."])
+        else:
+            missing.append(
+                registry.NewAansluiting(
+                    one.afnemer_id,
+                    oins[one.afnemer_id],
+                    one.environment,
+                    *identity,
+                    one.pattern,
+                    one.state,
+                    one.scope_template,
+                    one.resource_server,
+                    one.valid_from,
+                    one.valid_until,
+                )
+            )
+    await registry.create_aansluitingen(work.connection, tenant_id, missing)
+    work.made["aansluiting"] += len(missing)
+
+
+async def _change(
+    work: Work, tenant_id: int, found: Mapping[str, Any], wanted: AansluitingPart, identity: tuple[int, int]
+) -> bool:
+    number = found["aansluiting_id"]
+    if found["certificate_id"] != identity[0]:
+        await rotate_certificate(work.connection, tenant_id, number, identity[0])
+    if found["credential_id"] != identity[1]:
+        await rotate_credential(work.connection, tenant_id, number, identity[1])
+    status = await work.connection.execute(
+        "UPDATE registry.aansluiting SET state = $3, scope_template = $4, resource_server = $5, "
+        "  valid_from = COALESCE($6, valid_from), valid_until = COALESCE($7, valid_until) "
+        "WHERE tenant_id = $1 AND aansluiting_id = $2 "
+        "  AND (state, scope_template, resource_server, valid_from, valid_until) "
+        "    IS DISTINCT FROM ($3, $4, $5, COALESCE($6, valid_from), COALESCE($7, valid_until))",
+        tenant_id, number, wanted.state, wanted.scope_template, wanted.resource_server, wanted.valid_from,
+        wanted.valid_until,
+    )  # fmt: skip
+    return bool(status == "UPDATE 1") or (found["certificate_id"], found["credential_id"]) != identity
