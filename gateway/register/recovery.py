@@ -17,6 +17,7 @@ from uuid import UUID
 
 import structlog
 
+from gateway.errors import RegisterUnavailable
 from gateway.register.rows import Opening
 from gateway.register.session import Server, ServerUnreachable, running_of
 from gateway.register.slot import Lost
@@ -41,6 +42,11 @@ class Recovery:
         """Rows whose fate is unknown."""
         return sum(len(lost.rows) for lost in self._lost)
 
+    @property
+    def sessions(self) -> int:
+        """Lost sessions that may live on in PostgreSQL."""
+        return len(self._lost)
+
     def take(self, lost: Lost) -> None:
         """Take over the rows of a lost statement."""
         self._lost.append(lost)
@@ -53,7 +59,7 @@ class Recovery:
             await self._arrived.wait()
             try:
                 found = await running_of(self._server, [lost.writer_id for lost in self._lost])
-            except ServerUnreachable as error:
+            except (ServerUnreachable, RegisterUnavailable) as error:
                 _log.info("register_recovery_waits", schema=self._server.schema, reason=str(error))
                 found = {}
             over = [lost for lost in self._lost if lost.writer_id in found]

@@ -149,7 +149,8 @@ async def _begin(server: Server) -> Session:
 async def running_of(server: Server, writer_ids: Sequence[int]) -> dict[int, set[tuple[int, UUID]]]:
     """Return for each lost writer *whose session is surely over* which of its calls are open, as (tenant_id, id).
 
-    A writer whose session still lives is not in the answer: ask again later. Raises ServerUnreachable.
+    A writer whose session still lives is not in the answer: ask again later. Raises ServerUnreachable, or
+    RegisterUnavailable when server or user is not fit.
     """
     try:
         async with asyncio.timeout(server.connect_seconds + _LOCK_SECONDS * len(writer_ids)):
@@ -162,6 +163,8 @@ async def _running_of(server: Server, writer_ids: Sequence[int]) -> dict[int, se
     connection = await _connect(server)
     found = {}
     try:
+        # A standby knows no locks of the main server's sessions: there, every session would seem to be over.
+        await _check(connection, server)
         await connection.execute(f"SET lock_timeout = {int(_LOCK_SECONDS * 1000)}")
         for writer_id in writer_ids:
             with suppress(asyncpg.LockNotAvailableError):

@@ -33,7 +33,7 @@ class Pace:
     rows: int = 128
     octets: int = 4 << 20
     linger_seconds: float = 0.002
-    linger_from: int = 2
+    linger_from: int = 3
     linger_until: int = 16
 
 
@@ -68,6 +68,7 @@ class Outcome:
     refuse: Callable[[Row, str], None]
     lose: Callable[[Lost], None]
     unreachable: Callable[[], None]
+    is_clogged: Callable[[], bool]
 
 
 @dataclass(slots=True, eq=False)
@@ -118,12 +119,15 @@ class Slot:
     async def _connect(self) -> Session | None:
         delay = _FIRST_DELAY
         while not self.stopping.is_set():
+            reason = "clogged"
             try:
-                return await begin(self.server)
+                if not self.outcome.is_clogged():
+                    return await begin(self.server)
             except (ServerUnreachable, RegisterUnavailable) as error:
-                self.is_hopeful = False
-                _log.warning("register_unreachable", schema=self.server.schema, reason=str(error))
-                self.outcome.unreachable()
+                reason = str(error)
+            self.is_hopeful = False
+            _log.warning("register_unreachable", schema=self.server.schema, reason=reason)
+            self.outcome.unreachable()
             try:
                 await asyncio.wait_for(self.stopping.wait(), delay * random.uniform(0.5, 1.0))
             except TimeoutError:

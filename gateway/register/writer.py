@@ -10,7 +10,6 @@ written when PostgreSQL is back. A process that dies leaves its calls in `runnin
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import structlog
 
 from gateway.errors import KoppelpuntError
 from gateway.records import SealedRecord
+from gateway.register.answers import Deadlines, fail, resolve, was_sent
 from gateway.register.recovery import Recovery
 from gateway.register.rows import Closing, Opening, Permission, Receipt, Stale
 from gateway.register.session import Server, ServerUnreachable, begin
@@ -36,12 +36,14 @@ class Patience:
     """How long the writer waits, in seconds.
 
     For an opening and a closing: what their callers wait. `stall`: a statement that takes longer is given up with its
-    session, which makes its outcome unknown.
+    session, which makes its outcome unknown. `hanging`: as many sessions that were given up may live on in PostgreSQL
+    before no new one is begun.
     """
 
     opening: float = 2.0
     closing: float = 5.0
     stall: float = 3.0
+    hanging: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,14 @@ class RegisterWriter:
         self._seal_unsent = seal_unsent
         self.figures = Figures()
         self.waiting = Waiting(settings.rations)
-        self._recovery = Recovery(settings.server, self.waiting.put_back, self._close_unsent)
-        outcome = Outcome(self._settle, self._refuse, self._lose, self._unreachable)
+        self._recovery = Recovery(settings.server, self._rewrite, self._close_unsent)
+        outcome = Outcome(self._settle, self._refuse, self._lose, self._unreachable, self._is_clogged)
         keys: set[UUID] = set()
         self._slots = [
             Slot(settings.server, settings.pace, self.waiting, keys, outcome, self.figures, on_batch)
             for _ in range(settings.sessions)
         ]
-        self._deadlines: tuple[deque[Row], deque[Row]] = (deque(), deque())
+        self._deadlines = Deadlines()
         self._tasks: list[asyncio.Task[None]] = []
         self._draining = False
 
@@ -96,6 +98,8 @@ class RegisterWriter:
             self._slots[0].session = await begin(self._settings.server)
         self._tasks = [asyncio.create_task(slot.run()) for slot in self._slots]
         self._tasks += [asyncio.create_task(self._recovery.run()), asyncio.create_task(self._watch())]
+        for task in self._tasks:
+            task.add_done_callback(_note_fault)
 
     async def open(self, opening: Opening) -> Permission | Stale:
         """Ask for the permission: record the opening, durably, if the registry lets it through.
@@ -103,7 +107,7 @@ class RegisterWriter:
         Raises Blocked, NotPermitted (the message was not fetched), IdentityUnavailable (the registry does not know this
         identity), RegisterUnavailable (no room, no answer in time, or the row itself is refused).
         """
-        row = self._accept(opening, 0)
+        row = self._accept(opening)
         try:
             answer = await self._answer(row)
         except asyncio.CancelledError:
@@ -119,7 +123,7 @@ class RegisterWriter:
         """Record an attempt that the gateway itself refused (`opening.refusal`). Raises as `open`."""
         if opening.refusal is None or opening.refusal in NOT_RECORDED:
             raise ValueError("A refused attempt needs a reason, other than those under which nothing is recorded.")
-        answer = await self._answer(self._accept(opening, 0))
+        answer = await self._answer(self._accept(opening))
         if not isinstance(answer, Receipt):
             raise TypeError("A refused attempt cannot be let through.")
         return answer
@@ -129,7 +133,7 @@ class RegisterWriter:
 
         Raises RegisterUnavailable; its `sent` says whether RvIG may have had the call.
         """
-        answer = await self._answer(self._accept(closing, 1))
+        answer = await self._answer(self._accept(closing))
         if not isinstance(answer, Receipt):
             raise TypeError("A closing gets a receipt.")
         return answer
@@ -153,21 +157,23 @@ class RegisterWriter:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*slots, *others, return_exceptions=True)
-        for row in (*self._deadlines[0], *self._deadlines[1]):
-            self._fail(row, is_unreachable(sent=_was_sent(row)))
+        self._deadlines.fail_all()
         self._tasks = []
         return left
 
-    def _accept(self, value: Opening | Closing, kind: int) -> Row:
+    def _accept(self, value: Opening | Closing) -> Row:
         """Give a row its place, or refuse it at once."""
         row = Row(value, time.monotonic(), asyncio.get_running_loop().create_future())
-        if kind == 0 and (self._draining or not any(slot.is_reachable for slot in self._slots)):
+        if isinstance(value, Opening) and (self._draining or not self._is_reachable()):
             raise is_unreachable()
         if not self.waiting.has_room(row):
-            raise is_full(sent=_was_sent(row))
+            raise is_full(sent=was_sent(row))
         self.waiting.put(row)
-        self._deadlines[kind].append(row)
+        self._deadlines.add(row)
         return row
+
+    def _is_reachable(self) -> bool:
+        return any(slot.is_reachable for slot in self._slots)
 
     async def _answer(self, row: Row) -> Permission | Stale | Receipt:
         # The future is not the write: cancelling it cancels nothing but this wait.
@@ -188,47 +194,55 @@ class RegisterWriter:
             self._settle_closing(row, verdict, number, digest)
         elif verdict is None and number is not None and digest is not None:
             if row.is_awaited:
-                self._resolve(row, Permission(number, digest, row.asked_at))
+                resolve(row, Permission(number, digest, row.asked_at))
             else:
                 self._close_unsent(row.value)
         elif row.value.refusal is not None and number is not None:
-            self._resolve(row, Receipt(number, digest))
+            resolve(row, Receipt(number, digest))
         elif verdict == "gewijzigd":
-            self._resolve(row, Stale())
+            resolve(row, Stale())
         else:
-            self._fail(row, error_of(verdict or "onbekend"))
+            fail(row, error_of(verdict or "onbekend"))
 
     def _settle_closing(self, row: Row, verdict: str | None, number: int | None, digest: bytes | None) -> None:
         if verdict is None:
-            self._resolve(row, Receipt(number, digest))
+            resolve(row, Receipt(number, digest))
         elif row.rewritten:
             # Its session is over and the call is no longer open, so the lost statement has written it.
-            self._resolve(row, Receipt(None, None))
+            resolve(row, Receipt(None, None))
         else:
             _log.error("register_closing_without_opening", call=str(row.value.id))
-            self._fail(row, refuses_row(sent=_was_sent(row)))
+            fail(row, refuses_row(sent=was_sent(row)))
 
     def _refuse(self, row: Row, sqlstate: str) -> None:
         """PostgreSQL refuses this row, alone as it is. Its text is not logged: it may hold what the row holds."""
         self.figures.refused_rows += 1
         _log.error("register_row_refused", call=str(row.value.id), sqlstate=sqlstate)
         self.waiting.release(row)
-        self._fail(row, refuses_row(sent=_was_sent(row)))
+        fail(row, refuses_row(sent=was_sent(row)))
 
     def _lose(self, lost: Lost) -> None:
         """The outcome is unknown. Callers of openings hear at once that it failed; recovery makes that true."""
         for row in lost.rows:
             if isinstance(row.value, Opening):
                 self.waiting.release(row)
-                self._fail(row, is_unreachable())
+                fail(row, is_unreachable())
         self._recovery.take(lost)
 
     def _unreachable(self) -> None:
         """No queueing behind a dead database: openings fail at once, closings wait."""
-        if not any(slot.is_reachable for slot in self._slots):
+        if not self._is_reachable():
             for row in self.waiting.openings():
                 self.waiting.withdraw(row)
-                self._fail(row, is_unreachable())
+                fail(row, is_unreachable())
+
+    def _is_clogged(self) -> bool:
+        """Too many lost sessions hang (a standby that is away does that): more of them would use PostgreSQL up."""
+        return self._recovery.sessions >= self._settings.patience.hanging
+
+    def _rewrite(self, row: Row) -> None:
+        self.figures.rewritten += 1
+        self.waiting.put_back(row)
 
     def _close_unless_refused(self, row: Row, answer: Permission | Stale | Receipt) -> None:
         if isinstance(answer, Permission) and isinstance(row.value, Opening):
@@ -247,36 +261,17 @@ class RegisterWriter:
         # Beyond the rations: it stands for a row that had its place.
         self.waiting.put(Row(closing, time.monotonic(), None))
 
-    def _resolve(self, row: Row, answer: Permission | Stale | Receipt) -> None:
-        if row.answer is not None and not row.answer.done():
-            row.answer.set_result(answer)
-
-    def _fail(self, row: Row, error: KoppelpuntError) -> None:
-        if row.answer is not None and not row.answer.done():
-            row.answer.set_exception(error)
-
     async def _watch(self) -> None:
         """End waits that take too long, and sessions that hang. One timer for all: precise to a tick."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             now = time.monotonic()
             patience = self._settings.patience
-            for row in self._overdue(0, now - patience.opening):
-                if not row.taken:
+            for row in self._deadlines.overdue(now - patience.opening, now - patience.closing):
+                if isinstance(row.value, Opening) and not row.taken:
                     self.waiting.withdraw(row)
-                self._fail(row, is_unreachable())
-            for row in self._overdue(1, now - patience.closing):
-                self._fail(row, is_unreachable(sent=_was_sent(row)))
+                fail(row, is_unreachable(sent=was_sent(row)))
             self._end_sessions(now - patience.stall)
-
-    def _overdue(self, kind: int, before: float) -> list[Row]:
-        """Forget the rows at the head that are answered, and return those that waited too long."""
-        rows, late = self._deadlines[kind], []
-        while rows and ((done := not rows[0].is_awaited) or rows[0].asked_at < before):
-            row = rows.popleft()
-            if not done:
-                late.append(row)
-        return late
 
     def _end_sessions(self, writing_since: float) -> None:
         """Drop the connection under each statement that began before that moment."""
@@ -285,5 +280,7 @@ class RegisterWriter:
                 slot.session.terminate()
 
 
-def _was_sent(row: Row) -> bool:
-    return isinstance(row.value, Closing) and row.value.outcome != "niet_verzonden"
+def _note_fault(task: asyncio.Task[None]) -> None:
+    """A task of the writer ends by itself only through a fault of ours, which must not stay unseen."""
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        _log.error("register_task_failed", fault=type(fault).__name__)

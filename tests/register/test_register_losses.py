@@ -30,6 +30,13 @@ async def settled(writer: RegisterWriter) -> None:
         await asyncio.sleep(0.01)
 
 
+async def is_ready(writer: RegisterWriter) -> None:
+    until = time.monotonic() + 5.0
+    while not writer.ready:
+        assert time.monotonic() < until, "no session comes back"
+        await asyncio.sleep(0.01)
+
+
 async def has_rows(stage: Stage, table: str, number: int) -> None:
     until = time.monotonic() + 5.0
     while len(stage.rows(f"SELECT id FROM register.{table}")) < number:  # noqa: S608
@@ -141,10 +148,7 @@ async def test_a_writer_starts_before_its_database(stage: Stage, start, wire) ->
     writer = await start(url=wire.url)
     assert not writer.ready
     await wire.listen()
-    until = time.monotonic() + 5.0
-    while not writer.ready:
-        assert time.monotonic() < until
-        await asyncio.sleep(0.01)
+    await is_ready(writer)
     assert isinstance(await writer.open(stage.opening()), Permission)
 
 
@@ -247,6 +251,27 @@ async def test_a_session_that_hangs_is_replaced_and_its_rows_are_set_right_when_
     # Whoever was told no has no call that stands open.
     assert second.id not in {row["id"] for row in stage.rows("SELECT id FROM register.running")}
     stage.assert_gapless()
+
+
+async def test_no_session_is_begun_while_too_many_hang(stage: Stage, start) -> None:
+    writer = await start(patience=Patience(opening=0.2, stall=0.2, hanging=1))
+    backend = backend_of(stage)
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        with pytest.raises(RegisterUnavailable):
+            await writer.open(stage.opening())
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
+        with pytest.raises(RegisterUnavailable):
+            await writer.open(stage.opening())
+        assert time.monotonic() - began < 0.05
+        assert not writer.ready
+        assert stage.rows("SELECT count(*) AS n FROM register.writer") == [{"n": 1}]
+    finally:
+        os.kill(backend, signal.SIGCONT)
+    await settled(writer)
+    await is_ready(writer)
+    assert isinstance(await writer.open(stage.opening()), Permission)
 
 
 async def test_a_crash_of_postgresql_is_survived() -> None:

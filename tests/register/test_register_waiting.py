@@ -145,7 +145,7 @@ async def test_a_permission_given_in_the_moment_its_caller_left_is_closed(stage:
     await asyncio.sleep(0)
     # Both are answered in one turn of the loop. Whoever is first cancels the other, which has its answer by then and
     # has not gone on yet.
-    for row, other in zip(writer._deadlines[0], reversed(tasks), strict=True):
+    for row, other in zip(writer._deadlines._openings, reversed(tasks), strict=True):
         assert row.answer is not None
         row.answer.add_done_callback(partial(_cancel, other))
     results = await asyncio.gather(*tasks, return_exceptions=True)
