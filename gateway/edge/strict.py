@@ -47,7 +47,7 @@ _LISTS: Final = frozenset(
     }
 )
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_NAME: Final = re.compile(rb"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")
+_NAMES: Final = re.compile(rb"(?:[-!#$%&'*+.^_`|~0-9a-zA-Z]+(?:\t(?!\Z)|\Z))*+")
 _PATH: Final = re.compile(r"/|(?:/[A-Za-z0-9_~!$&'()*+,=:@.-]+)+/?", re.ASCII)
 _DOT_SEGMENT: Final = re.compile(r"/\.{1,2}(?:/|$)")
 _ESCAPED_STRUCTURE: Final = re.compile(rb"%(?:2[eEfF5]|5[cC]|00)")
@@ -72,15 +72,19 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]], http_version: str) -> dict[
     `raw` is what the ASGI server gives: names in lower case, in the order of the request.
     """
     items = list(raw)
-    size = sum(len(name) + len(value) for name, value in items)
-    if len(items) > MOST_HEADERS or size > MOST_HEADER_BYTES:
+    names = b"\t".join([name for name, _ in items])
+    values = b"\t".join([value for _, value in items])
+    if len(items) > MOST_HEADERS or len(names) + len(values) > MOST_HEADER_BYTES:
         raise Malformed("headersTeGroot", "De headers zijn samen te groot of te talrijk.")
+    if not _NAMES.fullmatch(names) or _CONTROL.search(values):
+        raise Malformed("headerOngeldig", "Een header bevat een teken dat niet is toegestaan.")
     headers: dict[str, str] = {}
     for raw_name, raw_value in items:
-        if not _NAME.fullmatch(raw_name) or _CONTROL.search(raw_value):
-            raise Malformed("headerOngeldig", "Een header bevat een teken dat niet is toegestaan.")
         name = raw_name.decode("ascii").lower()
-        value = _decode(raw_value)
+        try:
+            value = raw_value.decode("utf-8")
+        except UnicodeDecodeError:
+            value = raw_value.decode("latin-1")
         if name in headers:
             if name not in _LISTS:
                 raise Malformed("headerDubbel", f"De header {name} mag maar één keer voorkomen.")
@@ -145,10 +149,3 @@ def read_trace(value: str | None, own: UUID) -> Trace:
         if known and trace != _NO_TRACE and caller != _NO_PARENT:
             return Trace(UUID(trace), f"00-{trace}-{parent}-{int(flags, 16) & 1:02x}")
     return Trace(own, f"00-{own.hex}-{parent}-00")
-
-
-def _decode(value: bytes) -> str:
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
