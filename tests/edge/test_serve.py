@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -359,3 +360,26 @@ async def test_no_older_version_is_agreed(server_files):
     async with running(echo, certificate_file=chain, key_file=key) as port:
         with pytest.raises((ssl.SSLError, ConnectionError)):
             await ask(port, GOOD, ssl=context, server_hostname="localhost")
+
+
+async def test_above_its_number_of_connections_the_server_takes_no_more():
+    async with running(echo, most_connections=1) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GOOD)
+        assert (await read_answer(reader)).status == 200
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await ask(port, GOOD)
+        writer.close()
+        await writer.wait_closed()
+        await asyncio.sleep(0.1)
+        assert (await ask(port, GOOD)).status == 200
+
+
+async def test_a_caller_that_never_finishes_its_tls_handshake_is_cut_off(server_files):
+    chain, key, _ = server_files
+    async with running(echo, certificate_file=chain, key_file=key, handshake_seconds=0.3) as port:
+        assert await send_raw(port, b"\x16\x03\x01", seconds=3) == b""
+
+
+def test_the_server_stands_on_the_version_of_hypercorn_whose_inside_it_extends():
+    assert version("hypercorn") == "0.18.0"
