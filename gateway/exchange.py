@@ -129,7 +129,7 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
                 continue
         if fault is not None or not isinstance(result, Answered):
             raise fault or UpstreamUnavailable("geenAntwoord", "RvIG gaf geen antwoord.", sent=True)
-        return answer_of(result, receipt)
+        return answer_of(result, row_id, receipt)
     raise IdentityUnavailable("registratieInBeweging", "De registratie veranderde tijdens de aanroep steeds opnieuw.")
 
 

@@ -5,6 +5,8 @@ says our token or identity is wrong (the caller's credentials are not the matter
 because it cannot be read.
 """
 
+from uuid import UUID
+
 from gateway.call import Answered, Outgoing, Result, Unanswered
 from gateway.edge.answering import passed_headers
 from gateway.entries import Contents
@@ -42,9 +44,14 @@ def unusable(result: Result, contents: Contents, *, token_refused: bool) -> Kopp
     return None
 
 
-def answer_of(result: Answered, receipt: Receipt) -> Outgoing:
-    """Return RvIG's answer, verbatim, with the receipt of its record: number and hash of the closing row."""
+def answer_of(result: Answered, row_id: UUID, receipt: Receipt) -> Outgoing:
+    """Return RvIG's answer, verbatim, with the receipt of its record: id, number and hash of the closing row.
+
+    The id is that of the row, which is the transaction id unless the call was opened again with a new token.
+    """
     headers = passed_headers(result.headers)
     if receipt.hash is not None:
-        headers.append((RECEIPT, b"%d:%s" % (receipt.number or 0, receipt.hash.hex().encode())))
+        headers.append(
+            (RECEIPT, b"%s:%d:%s" % (str(row_id).encode(), receipt.number or 0, receipt.hash.hex().encode()))
+        )
     return Outgoing(result.status, headers, result.body)
