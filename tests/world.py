@@ -7,7 +7,9 @@ import asyncio
 import contextlib
 import dataclasses
 import os
+import secrets
 import signal
+import ssl
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -15,17 +17,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import asyncpg
 
 from gateway.app import gateway_of
 from gateway.config import GatewayConfig
-from gateway.demo.ground import HOST, Ground, lay_ground
+from gateway.demo.ground import Ground, lay_ground
 from gateway.pki import Issued
 from gateway.serve import ServeSettings, serve
 from gateway.simulator.app import Simulator, build_simulator
 from gateway.simulator.seen import Seen
-from gateway.simulator.serve import serving
 from gateway.simulator.settings import SimAfnemer, SimulatorSettings
 from tenants.callers import (
     NewMachtiging,
@@ -45,6 +45,8 @@ from tenants.registry import (
 )
 from tenants.scope import operator_scope, tenant_scope
 from tests.databases import Database
+from tests.e2e.listening import listening
+from tests.register.wire import Wire
 
 RIGHTS: dict[str, Any] = {
     "personen": {},
@@ -103,7 +105,10 @@ class GatewayProcess:
 
 @dataclass(slots=True)
 class World:
-    """Where everything is. `tenants` is a connection of role koppelpunt_tenants."""
+    """Where everything is. `tenants` is a connection of role koppelpunt_tenants.
+
+    `wire` lies between the gateways and the simulator, and can be held and cut, where the world was asked for one.
+    """
 
     ground: Ground
     database: Database
@@ -111,6 +116,12 @@ class World:
     simulator: Simulator
     environment: str = "productie"
     members: list[Member] = field(default_factory=list)
+    upstream_wire: Wire | None = None
+
+    @property
+    def wire(self) -> Wire:
+        assert self.upstream_wire is not None
+        return self.upstream_wire
 
     def seen(self) -> list[Seen]:
         """The API calls that the simulator saw."""
@@ -120,7 +131,7 @@ class World:
         """Register one gemeente, and its account at RvIG."""
         n = number if number is not None else len(self.members) + 1
         oin = f"00000001{n:09d}000"
-        secret = f"geheim-{n}"
+        secret = f"geheim-{n}-{secrets.token_hex(8)}"
         account = SimAfnemer(
             afnemer_id=f"{n:06d}", oin=oin, gemeente_code=f"{n % 10_000:04d}", mailbox_id=f"{n:06d}0",
             client_id=f"rvig-{n}", client_secret=secret,
@@ -178,7 +189,8 @@ class World:
         )  # fmt: skip
 
     def config(self, **settings: str) -> dict[str, str]:
-        return self.ground.gateway_environment(self.database.url("gateway"), **settings)
+        database_url = settings.pop("database_url", None) or self.database.url("gateway")
+        return self.ground.gateway_environment(database_url, **settings)
 
     @contextlib.asynccontextmanager
     async def gateway(self, **settings: str) -> AsyncIterator[str]:
@@ -236,26 +248,29 @@ async def world(
     *,
     environment: str = "productie",
     catalogue: str | None = None,
+    wired: bool = False,
+    tls_versions: Sequence[ssl.TLSVersion] = (),
     **settings: Any,
 ) -> AsyncIterator[World]:
-    """A world without members yet. `settings` are the simulator's."""
+    """A world without members yet. `settings` are the simulator's.
+
+    `wired` puts a wire before the simulator; `tls_versions` are those it speaks, in turn, one per connection.
+    """
     ground = lay_ground(directory, catalogue=catalogue)
     made = SimulatorSettings(environment="productie" if environment == "productie" else "proef", **settings)
     simulator = build_simulator(made)
     port = int(ground.upstream.rpartition(":")[2])
-    tenants = await asyncpg.connect(database.url("tenants"))
-    try:
-        async with serving(
-            simulator,
-            certificate_file=directory / "upstream.pem",
-            key_file=directory / "upstream.key",
-            trust_anchors_file=ground.trust_anchors,
-            host=HOST,
-            port=port,
-        ):
-            yield World(ground, database, tenants, simulator, environment)
-    finally:
-        await tenants.close()
+    async with contextlib.AsyncExitStack() as stack:
+        tenants = await asyncpg.connect(database.url("tenants"))
+        stack.push_async_callback(tenants.close)
+        bound = await stack.enter_async_context(listening(simulator, ground, 0 if wired else port, tls_versions))
+        wire = None
+        if wired:
+            wire = Wire(f"tcp://simulator@127.0.0.1:{bound}")
+            wire.port = port
+            await wire.listen()
+            stack.push_async_callback(wire.go_away)
+        yield World(ground, database, tenants, simulator, environment, upstream_wire=wire)
 
 
 def question(*bsns: str, fields: Sequence[str] = ("burgerservicenummer", "naam")) -> dict[str, Any]:
@@ -265,20 +280,6 @@ def question(*bsns: str, fields: Sequence[str] = ("burgerservicenummer", "naam")
         "burgerservicenummer": list(bsns or ("999941112",)),
         "fields": list(fields),
     }
-
-
-async def ask(
-    session: aiohttp.ClientSession,
-    url: str,
-    member: Member,
-    body: Any = None,
-    path: str = "/api/brp/personen",
-    **headers: str,
-) -> tuple[int, Any, dict[str, str]]:
-    """Ask with the member's API key; the status, the JSON and the headers of the answer."""
-    sent = {"X-API-KEY": member.api_key} | headers
-    async with session.post(url + path, json=question() if body is None else body, headers=sent) as answer:
-        return answer.status, await answer.json(content_type=None), dict(answer.headers)
 
 
 def _ready_line(output: Path) -> tuple[int, int] | None:
