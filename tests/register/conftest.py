@@ -1,5 +1,6 @@
 """Fixtures of the writer's tests: a stage with tenants, and writers that end with their test."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -28,6 +29,10 @@ async def start(stage: Stage) -> AsyncIterator[Start]:
         writer = RegisterWriter(stage.settings(**changes), stage.seal_unsent, **hooks)
         writers.append(writer)
         await writer.start()
+        # The first session is there; the others come by themselves.
+        async with asyncio.timeout(5.0):
+            while writer.ready and not all(slot.session for slot in writer._slots):  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.01)
         return writer
 
     yield _start
