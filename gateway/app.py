@@ -14,7 +14,7 @@ import asyncpg
 from gateway.caller import Authenticator
 from gateway.catalogue import Catalogue, read_catalogue
 from gateway.config import GatewayConfig
-from gateway.edge import Edge, Limits, check_shape, make_edge
+from gateway.edge import Edge, Limits, answer_unreadable, check_shape, make_edge
 from gateway.exchange import Gate, Register, exchange
 from gateway.issued import TokenMint, read_signing_keys
 from gateway.issuing import issuing_routes
@@ -129,7 +129,9 @@ async def run_gateway(
             )
         )
         try:
-            await serve(gateway.edge, callers, shutdown=shutdown, ready=partial(bound, "callers"))
+            await serve(
+                gateway.edge, callers, shutdown=shutdown, ready=partial(bound, "callers"), unreadable=answer_unreadable
+            )
         finally:
             calls_ended.set()
             await watchers

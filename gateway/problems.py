@@ -67,6 +67,11 @@ STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "headersTeGroot": 431,
     "transferEncoding": 501,
     "httpVersie": 505,
+    "teDruk": 503,
+    "onderbroken": 503,
+    "toestemmingVerlopen": 503,
+    "verbindingTeLaat": 504,
+    "antwoordTeLaat": 504,
 }
 """Codes for which HTTP has a more exact status than that of their class."""
 
