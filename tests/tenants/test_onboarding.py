@@ -87,13 +87,6 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(database.url("tenants"))
-    yield made
-    await made.close()
-
-
-@pytest.fixture
 async def admin(database: Database) -> AsyncIterator[asyncpg.Connection]:
     made = await asyncpg.connect(database.url("admin"))
     yield made
