@@ -15,7 +15,7 @@ import asyncpg
 
 from gateway.demo.asking import Control, Reply, ask
 from gateway.demo.database import DemoDatabase
-from gateway.demo.expectations import TRANSACTION, Call, Observed
+from gateway.demo.expectations import RECEIPT, TRANSACTION, Call, Observed
 from gateway.demo.ground import Ground
 from gateway.demo.samples import BURGERZAKEN, HEFFINGEN, PARTICIPATIEWET, CallingSystem, Organisation, Samples
 from tenants.protocolregels import Protocolregel
@@ -88,9 +88,10 @@ async def observe(stage: Stage, call: Call) -> Observed:
 
 
 async def find_regel(stage: Stage, tenant_id: int, reply: Reply) -> Protocolregel | None:
-    """The row of an answer's transaction in a tenant's register, opened; None when there is none."""
+    """The row that an answer's receipt names (or else its transaction), opened; None when there is none."""
+    named = reply.headers.get(RECEIPT, "").partition(":")[0] or reply.headers.get(TRANSACTION, "")
     try:
-        number = UUID(reply.headers.get(TRANSACTION, ""))
+        number = UUID(named)
     except ValueError:
         return None
     found = await read_calls(

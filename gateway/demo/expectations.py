@@ -14,6 +14,7 @@ from tenants.protocolregels import Protocolregel
 
 TRANSACTION = "x-transactie-id"
 RECEIPT = "x-protocol-bewijs"
+"""Number of the row, counter and hash of its closing: what a caller can hold against the register."""
 OUTCOME = "beantwoord"
 # Credentials and what taaksystemen say of themselves go no further than the gateway.
 KEPT_BACK = frozenset({"x-api-key", "x-gebruiker"})
@@ -67,13 +68,20 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A refusal that must come: its status and code, its place on the path, and how the register records it."""
+    """A refusal that must come: its status and code, its place on the path, and how the register records it.
+
+    `trouble` tells what stands in the way, `mended` what is done about it afterwards, `unrecorded` why no row stands in
+    the register where none does.
+    """
 
     title: str
+    trouble: str
     status: int
     code: str
     plaats: str | None = None
     recorded: str | None = None
+    unrecorded: str = ""
+    mended: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +120,7 @@ def _check_regel(call: Call, observed: Observed) -> list[Check]:
     regel, organisation = observed.regel, call.organisation
     if regel is None or regel.closing is None or regel.contents is None:
         return [Check("register", "an opening and a closing row", "none, or no closing")]
-    receipt = f"{regel.closing.number}:{regel.closing.hash.hex()}"
+    receipt = f"{regel.id}:{regel.closing.number}:{regel.closing.hash.hex()}"
     return [
         Check("aansluiting in the register", organisation.aansluiting_id, regel.aansluiting_id),
         Check("AfnemerID in the register", organisation.afnemer.afnemer_id, regel.afnemer_id),

@@ -11,7 +11,7 @@ import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.demo.asking import Unreachable, ask
@@ -55,28 +55,43 @@ class Child:
         return "\n".join(lines[-_SHOWN_LINES:])
 
 
-@asynccontextmanager
-async def running(
-    command: Sequence[str], *, environment: Mapping[str, str], log: Path, ready_url: str
-) -> AsyncIterator[Child]:
-    """Run `koppelpunt <command>` until the block ends. Raises ProcessEnded when it is not ready in time.
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`koppelpunt <words>` with its KOPPELPUNT_ settings, and the URL that answers 2xx when it is ready."""
 
-    `environment` are its KOPPELPUNT_ settings; those of the demo's own environment are not for it.
+    words: Sequence[str]
+    ready_url: str
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@asynccontextmanager
+async def running(commands: Sequence[Command], logs: Path) -> AsyncIterator[tuple[Child, ...]]:
+    """Run all of them until the block ends. Raises ProcessEnded when one is not ready in time.
+
+    The settings of the demo's own environment are not for them.
     """
+    children: list[Child] = []
+    try:
+        for command in commands:
+            children.append(await _start(command, logs / f"{command.words[0]}.log"))  # noqa: PERF401 - each is stopped
+        waiting = [_until_ready(child, one.ready_url) for child, one in zip(children, commands, strict=True)]
+        await asyncio.gather(*waiting)
+        yield tuple(children)
+    finally:
+        await asyncio.gather(*(_stop(child.process) for child in children))
+
+
+async def _start(command: Command, log: Path) -> Child:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KOPPELPUNT_")}
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            "/bin/sh", "-c", _WATCHED, "sh", sys.executable, "-m", "gateway", *command,
-            env=kept | dict(environment), stdin=asyncio.subprocess.PIPE, stdout=output, stderr=asyncio.subprocess.STDOUT,
+            "/bin/sh", "-c", _WATCHED, "sh", sys.executable, "-m", "gateway", *command.words,
+            env=kept | dict(command.settings),
+            stdin=asyncio.subprocess.PIPE, stdout=output, stderr=asyncio.subprocess.STDOUT,
             # A session of its own: Ctrl-C reaches the demo alone, which ends its processes in order.
             start_new_session=True,
         )  # fmt: skip
-    child = Child(command[0], process, log)
-    try:
-        await _until_ready(child, ready_url)
-        yield child
-    finally:
-        await _stop(process)
+    return Child(command.words[0], process, log)
 
 
 async def _until_ready(child: Child, url: str) -> None:

@@ -48,17 +48,27 @@ async def _blocked_afnemer(stage: Stage) -> tuple[Refusal, Refused]:
         Check("answer to the blokkade", 201, blocked.status),
         Check("answer to its release", True, released.status in {200, 204}),
     )
-    refusal = Refusal("A blocked afnemer", 403, "geblokkeerd", "gateway", "geblokkeerd")
+    refusal = Refusal(
+        "A blocked afnemer",
+        f"the operator blocks AfnemerID {afnemer_id} (admin API: {blocked.status}); {call.system.name} asks at once",
+        403, "geblokkeerd", "gateway", "geblokkeerd",
+        mended="the block is released",
+    )  # fmt: skip
     return refusal, Refused(reply, seen, regel, others, afterwards, seconds)
 
 
 async def _foreign_afnemer(stage: Stage) -> tuple[Refusal, Refused]:
     """The vendor's taaksysteem asks for the AfnemerID of a gemeente that gave it no mandate."""
+    system, foreign = stage.samples.heffingen, stage.samples.duinwijk.afnemer
     before = await stage.control.count()
-    reply = await ask_token(stage, stage.samples.heffingen, stage.samples.duinwijk.afnemer.scope)
-    return Refusal("The AfnemerID of another", 400, "invalid_scope"), Refused(
-        reply, await stage.control.seen_since(before)
-    )
+    reply = await ask_token(stage, system, foreign.scope)
+    refusal = Refusal(
+        "The AfnemerID of another",
+        f"{system.name} asks for a token for {foreign.name}, which gave it no mandate (scope {foreign.scope})",
+        400, "invalid_scope",
+        unrecorded="nothing: a token request is no call; the security log has it",
+    )  # fmt: skip
+    return refusal, Refused(reply, await stage.control.seen_since(before))
 
 
 async def _let_certificate_expire(stage: Stage) -> tuple[datetime, int]:
@@ -92,8 +102,11 @@ async def _expired_certificate(stage: Stage, expires: datetime, old: int) -> tup
         await rotate_certificate(stage.tenants, call.organisation.tenant_id, call.organisation.aansluiting_id, old)
     afterwards, seconds = await _until_served(stage, call)
     refusal = Refusal(
-        "A certificate that expired seconds ago", 403, "certificaatVerlopen", "gateway", "certificaatVerlopen"
-    )
+        "An expired certificate",
+        f"the certificate of {call.organisation.afnemer.name} ended at {expires:%H:%M:%S} UTC; {call.system.name} asks",
+        403, "certificaatVerlopen", "gateway", "certificaatVerlopen",
+        mended="a valid certificate takes its place",
+    )  # fmt: skip
     return refusal, Refused(reply, seen, regel, (), afterwards, seconds)
 
 
@@ -106,7 +119,13 @@ async def _register_unwritable(stage: Stage) -> tuple[Refusal, Refused]:
         seen = await stage.control.seen_since(before)
     afterwards, seconds = await _until_served(stage, call)
     regel = await find_regel(stage, call.organisation.tenant_id, reply)
-    refusal = Refusal("A register that cannot be written", 503, "registerOnbereikbaar", "register")
+    refusal = Refusal(
+        "A register that cannot be written",
+        f"the database becomes read-only under the running gateway; {call.system.name} asks",
+        503, "registerOnbereikbaar", "register",
+        unrecorded="nothing: without an opening row nothing leaves",
+        mended="the database is writable again",
+    )  # fmt: skip
     return refusal, Refused(reply, seen, regel, (), afterwards, seconds)
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 from rich import box
@@ -44,8 +45,9 @@ def step(console: Console, doing: str) -> Iterator[None]:
 def show_samples(console: Console, samples: Samples) -> None:
     """Who was registered."""
     table = Table(title="Registered", title_justify="left", title_style="bold", box=box.ROUNDED, width=console.width)
-    for name in ("organisation", "pattern", "AfnemerID", "OIN = certificate", "asked for by", "proves itself with"):
-        table.add_column(name)
+    for name in ("organisation", "pattern", "AfnemerID", "OIN of its certificate"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("taaksysteem that asks", ratio=1)
     for organisation, system in (
         (samples.duinwijk, samples.burgerzaken),
         (samples.veenkant, samples.heffingen),
@@ -54,13 +56,8 @@ def show_samples(console: Console, samples: Samples) -> None:
     ):
         afnemer = organisation.afnemer
         table.add_row(
-            afnemer.name,
-            afnemer.pattern,
-            afnemer.afnemer_id,
-            afnemer.oin,
-            f"{system.name} ({system.owner})",
-            _means(system),
-        )
+            afnemer.name, afnemer.pattern, afnemer.afnemer_id, afnemer.oin, f"{system.name} of {system.owner}",
+        )  # fmt: skip
     console.print()
     console.print(table)
 
@@ -70,11 +67,9 @@ def show_call(console: Console, number: int, call: Call, observed: Observed, che
     table = _table(console, f"{number}. {call.title}")
     table.add_row("caller", f"{escape(call.system.name)} of {escape(call.system.owner)}, with {_means(call.system)}")
     table.add_row("aansluiting", _aansluiting(call, observed.regel))
-    for one in observed.seen:
-        table.add_row("RvIG saw", _seen(one))
+    table.add_row("RvIG saw", _seen(observed.seen))
     table.add_row("answer", f"{observed.reply.status} {escape(summarise(observed.reply))}")
-    for line in _register(observed.regel, observed.reply):
-        table.add_row("register", line)
+    table.add_row("register", _register(observed.regel, observed.reply))
     table.add_row("", _verdict(checks))
     console.print()
     console.print(table)
@@ -83,14 +78,14 @@ def show_call(console: Console, number: int, call: Call, observed: Observed, che
 def show_refusal(console: Console, number: int, refusal: Refusal, refused: Refused, checks: Sequence[Check]) -> None:
     """One refusal: what was said, that RvIG saw nothing, what the register holds, and that service returned."""
     table = _table(console, f"Refusal {number}. {refusal.title}")
+    table.add_row("trouble", escape(refusal.trouble))
     table.add_row("answer", f"{refused.reply.status} {escape(summarise(refused.reply))}")
-    for one in refused.seen:
-        table.add_row("RvIG saw", _seen(one))
-    if not refused.seen:
-        table.add_row("RvIG saw", "nothing")
-    table.add_row("register", _attempt(refused.regel))
+    table.add_row("RvIG saw", _seen(refused.seen))
+    table.add_row("register", _attempt(refusal, refused.regel))
     if refused.afterwards is not None:
-        table.add_row("afterwards", f"taken away: served again ({refused.afterwards}) within {refused.seconds:.1f} s")
+        table.add_row(
+            "afterwards", f"{refusal.mended}: answered again ({refused.afterwards}) within {refused.seconds:.1f} s"
+        )
     table.add_row("", _verdict(checks))
     console.print()
     console.print(table)
@@ -168,7 +163,7 @@ def _table(console: Console, title: str) -> Table:
         width=console.width,
     )  # fmt: skip
     table.add_column(style="cyan", no_wrap=True, width=11)
-    table.add_column(overflow="fold")
+    table.add_column(overflow="fold", ratio=1)
     return table
 
 
@@ -188,20 +183,28 @@ def _aansluiting(call: Call, regel: Protocolregel | None) -> str:
     )
 
 
-def _seen(one: SeenCall) -> str:
-    what = "token request" if one.kind == "token" else f"{one.method} {one.path}"
-    return (
-        f"{escape(what)} → {one.status}; certificate OIN {one.certificate_oin} ({one.fingerprint[:8]}…), "
-        f"scope {one.scope}"
-    )
+def _seen(seen: Sequence[SeenCall]) -> str:
+    """The calls, with the identity under those that had the same."""
+    lines = []
+    for identity, calls in groupby(seen, key=lambda one: (one.certificate_oin, one.fingerprint, one.scope)):
+        oin, fingerprint, scope = identity
+        lines.append(escape("; ".join(_seen_call(one) for one in calls)))
+        lines.append(escape(f"certificate OIN {oin} ({fingerprint[:8]}…), scope {scope}"))
+    return "\n".join(lines) or "nothing"
 
 
-def _register(regel: Protocolregel | None, reply: Reply) -> list[str]:
+def _seen_call(one: SeenCall) -> str:
+    return f"{'token request' if one.kind == 'token' else f'{one.method} {one.path}'} → {one.status}"
+
+
+def _register(regel: Protocolregel | None, reply: Reply) -> str:
     if regel is None:
-        return ["[red]nothing[/]"]
+        return "[red]nothing[/]"
     lines = [
-        f"{regel.outcome}; doelbinding {escape(regel.doelbinding or '–')}; grondslag {escape(regel.grondslag or '–')}; "
-        f"ontvanger {escape(regel.ontvanger or '–')}"
+        (
+            f"{regel.outcome}; doelbinding {escape(regel.doelbinding or '–')}; grondslag {escape(regel.grondslag or '–')}; "
+            f"ontvanger {escape(regel.ontvanger or '–')}"
+        )
     ]
     if regel.rubrieken or regel.zoekrubrieken:
         lines.append(f"rubrieken: gezocht {regel.zoekrubrieken or '–'}; gevraagd {_shortened(regel.rubrieken) or '–'}")
@@ -211,18 +214,23 @@ def _register(regel: Protocolregel | None, reply: Reply) -> list[str]:
         users = contents.opening.get("headers", {}).get("x-gebruiker", "–")
         kept = len(contents.closing.get("answer") or "")
         lines.append(f"opened with the tenant's key: BSN {persons}; user {escape(users)}; answer of {kept} characters")
-    receipt = reply.headers.get(RECEIPT, "none")
-    lines.append(f"receipt that the caller holds: {receipt.partition(':')[0]}:{receipt.partition(':')[2][:16]}…")
-    return lines
+    lines.append(f"receipt that the caller holds: {escape(_receipt(reply.headers.get(RECEIPT, 'none')))}")
+    return "\n".join(lines)
 
 
-def _attempt(regel: Protocolregel | None) -> str:
+def _attempt(refusal: Refusal, regel: Protocolregel | None) -> str:
     if regel is None:
-        return "nothing: there was no call to record"
+        return escape(refusal.unrecorded) or "[red]nothing[/]"
     return (
         f"{regel.outcome}: {regel.refusal}; taaksysteem {regel.taaksysteem_tenant_id}/{regel.taaksysteem_id} wanted "
         f"{escape(regel.api)}, {escape(regel.question_type or regel.operation)}"
     )
+
+
+def _receipt(receipt: str) -> str:
+    """Row, counter, and the first digits of the hash."""
+    head, colon, digits = receipt.rpartition(":")
+    return f"{head}{colon}{digits[:16]}{'…' if len(digits) > 16 else ''}"
 
 
 def _shortened(rubrieken: str, most: int = 12) -> str:

@@ -22,7 +22,7 @@ from gateway.demo.asking import Control
 from gateway.demo.calls import Stage
 from gateway.demo.database import DemoDatabase, demo_database
 from gateway.demo.ground import HOST, Ground, free_port, lay_ground
-from gateway.demo.processes import Child, running
+from gateway.demo.processes import Child, Command, running
 from gateway.demo.samples import ENVIRONMENT, SampleAfnemer, Samples, make_afnemers, register_samples
 from gateway.demo.show import step
 from tenants.admins import make_admin_key
@@ -65,7 +65,7 @@ async def standing(console: Console, database_url: str | None) -> AsyncIterator[
             database = await stack.enter_async_context(_in_thread(demo_database(database_url)))
         ports = Ports(*(free_port() for _ in Ports.__dataclass_fields__))
         with step(console, f"Processes: simulator of RvIG, gateway, tenants, sealer (PostgreSQL {database.version})"):
-            children = await _start(stack, _commands(ground, database, ports, afnemers))
+            children = await stack.enter_async_context(running(_commands(ground, database, ports, afnemers), directory))
         with step(console, "Sample tenants: a gemeente, a SaaS customer, a samenwerkingsverband with two members"):
             connection = await _connected(stack, database.url("tenants"))
             samples = await register_samples(connection, ground, afnemers)
@@ -75,8 +75,8 @@ async def standing(console: Console, database_url: str | None) -> AsyncIterator[
 
 def _commands(
     ground: Ground, database: DemoDatabase, ports: Ports, afnemers: Mapping[str, SampleAfnemer]
-) -> list[tuple[list[str], dict[str, str], str]]:
-    """Per process its command, its environment, and where it says that it is ready."""
+) -> list[Command]:
+    """Per process its command, its settings, and where it says that it is ready."""
     accounts = ground.file("afnemers.json")
     accounts.touch(mode=0o600)
     accounts.write_text(json.dumps([one.account() for one in afnemers.values()]), encoding="utf-8")
@@ -109,31 +109,11 @@ def _commands(
         "KOPPELPUNT_METRICS_BIND": f"127.0.0.1:{ports.sealer_watch}",
     }
     return [
-        (simulator, {}, f"http://127.0.0.1:{ports.control}/_control/ready"),
-        (["gateway"], gateway | served, f"http://127.0.0.1:{ports.gateway_watch}/ready"),
-        (["tenants"], tenants | served, f"http://127.0.0.1:{ports.tenants_watch}/ready"),
-        (["sealer"], sealer, f"http://127.0.0.1:{ports.sealer_watch}/ready"),
+        Command(simulator, f"http://127.0.0.1:{ports.control}/_control/ready"),
+        Command(["gateway"], f"http://127.0.0.1:{ports.gateway_watch}/ready", gateway | served),
+        Command(["tenants"], f"http://127.0.0.1:{ports.tenants_watch}/ready", tenants | served),
+        Command(["sealer"], f"http://127.0.0.1:{ports.sealer_watch}/ready", sealer),
     ]
-
-
-async def _start(stack: AsyncExitStack, commands: list[tuple[list[str], dict[str, str], str]]) -> tuple[Child, ...]:
-    """Start all at once. Whoever is up when another fails is stopped by the stack."""
-    log = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="koppelpunt-demo-logs-")))
-    starting = [
-        asyncio.ensure_future(
-            stack.enter_async_context(
-                running(command, environment=environment, log=log / f"{command[0]}.log", ready_url=url)
-            )
-        )
-        for command, environment, url in commands
-    ]
-    try:
-        return tuple(await asyncio.gather(*starting))
-    except BaseException:
-        for one in starting:
-            one.cancel()
-        await asyncio.gather(*starting, return_exceptions=True)
-        raise
 
 
 async def _make_stage(
