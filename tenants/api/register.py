@@ -4,8 +4,8 @@ from typing import cast
 
 from tenants import protocolregels
 from tenants.api.problems import Refused
+from tenants.api.register_shapes import Afsluiting, Inhoud, Protocolregel, Protocolregels, TaaksysteemGenoemd, Zoekvraag
 from tenants.api.routing import Answer, Asked
-from tenants.api.shapes import Afsluiting, Inhoud, Protocolregel, Protocolregels, TaaksysteemGenoemd, Zoekvraag
 from tenants.model import Bsn
 from tenants.reading import Found, search
 from tenants.reading import Zoekvraag as Search

@@ -7,6 +7,7 @@ from typing import Final
 
 from tenants.api.blokkades import lift_blokkade, set_blokkade, show_blokkades
 from tenants.api.register import zoek_protocolregels
+from tenants.api.register_shapes import Protocolregels, Zoekvraag
 from tenants.api.registry import show_tenants, show_wijzigingen
 from tenants.api.routing import PUBLIC, Answer, Asked, Route
 from tenants.api.shapes import (
@@ -14,12 +15,10 @@ from tenants.api.shapes import (
     Blokkades,
     NieuweBlokkade,
     Opheffing,
-    Protocolregels,
     Tenants,
     TenantsVraag,
     Wijzigingen,
     WijzigingenVraag,
-    Zoekvraag,
 )
 
 

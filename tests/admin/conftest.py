@@ -1,0 +1,152 @@
+"""A running tenants process over real HTTP, two tenants in the registry, and a key for every role."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+
+from gateway.pki import Pki, make_pki
+from tenants.admins import Role, make_admin_key
+from tenants.app import run_tenants
+from tenants.config import TenantsConfig
+from tenants.keyring import dump, public_half
+from tests.admin.regels import Recorder
+from tests.databases import Database
+from tests.worlds import Keyrings, World, make_world
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    json: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The admin API as its users meet it. `keys` by name: operator, beheerder, auditor, and other-… of the other tenant."""
+
+    url: str
+    observed: str
+    keys: Mapping[str, str] = field(repr=False)
+    session: aiohttp.ClientSession
+
+    async def ask(
+        self, method: str, path: str, *, by: str | None = None, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> Reply:
+        given = dict(headers or {})
+        if by is not None:
+            given["Authorization"] = f"Bearer {self.keys[by]}"
+        async with self.session.request(
+            method, self.url + path, headers=given, allow_redirects=False, **options
+        ) as answer:
+            text = await answer.text()
+            as_json = await answer.json(content_type=None) if text and "json" in answer.content_type else None
+            return Reply(answer.status, answer.headers, text, as_json)
+
+
+@pytest.fixture(scope="session")
+def pki() -> Pki:
+    return make_pki()
+
+
+@pytest.fixture
+def keyrings() -> Keyrings:
+    return Keyrings()
+
+
+@pytest.fixture
+async def registrar(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.url("tenants"))
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def admin(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A superuser, to look where nobody may and to prepare what nobody can."""
+    connection = await asyncpg.connect(database.url("admin"))
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def world(registrar: asyncpg.Connection, pki: Pki, keyrings: Keyrings) -> World:
+    return await make_world(registrar, pki, keyrings)
+
+
+@pytest.fixture
+async def other(registrar: asyncpg.Connection, world: World, pki: Pki, keyrings: Keyrings) -> World:
+    return await make_world(registrar, pki, keyrings, oin="00000001007654321000", afnemer_id="990002")
+
+
+@pytest.fixture
+async def keys(registrar: asyncpg.Connection, keyrings: Keyrings, world: World, other: World) -> dict[str, str]:
+    made = {}
+    wanted: tuple[tuple[str, Role, int | None], ...] = (
+        ("operator", "operator", None),
+        ("beheerder", "beheerder", world.tenant_id),
+        ("auditor", "auditor", world.tenant_id),
+        ("other-beheerder", "beheerder", other.tenant_id),
+        ("other-auditor", "auditor", other.tenant_id),
+    )
+    for name, role, tenant_id in wanted:
+        _, made[name] = await make_admin_key(
+            registrar, public_half(keyrings.identity), role=role, tenant_id=tenant_id, name=name,
+            valid_for=timedelta(days=1),
+        )  # fmt: skip
+    return made
+
+
+@pytest.fixture
+def config(database: Database, keyrings: Keyrings, tmp_path: Path) -> TenantsConfig:
+    identity, register = tmp_path / "identity.json", tmp_path / "register.json"
+    identity.write_text(dump(public_half(keyrings.identity)))
+    register.write_text(dump(keyrings.register))
+    return TenantsConfig(
+        database_url=database.url("tenants"),
+        inzage_url=database.url("inzage"),
+        identity_public_file=identity,
+        register_keyring_file=register,
+        bind="127.0.0.1:0",
+        metrics_bind="127.0.0.1:0",
+        grace_timeout=0.3,
+        connections=4,
+    )
+
+
+@asynccontextmanager
+async def running(config: TenantsConfig) -> AsyncIterator[tuple[int, int]]:
+    """A tenants process; yields its two ports."""
+    shutdown, ports = asyncio.Event(), asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(run_tenants(config, shutdown, ready=lambda *both: ports.set_result(both)))
+    await asyncio.wait((task, ports), return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if task.done():
+            await task
+        yield await ports
+    finally:
+        shutdown.set()
+        await task
+
+
+@pytest.fixture
+async def api(config: TenantsConfig, keys: dict[str, str]) -> AsyncIterator[Api]:
+    async with running(config) as (port, observed), aiohttp.ClientSession() as session:
+        yield Api(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{observed}", keys, session)
+
+
+@pytest.fixture
+async def recorder(database: Database, keyrings: Keyrings) -> AsyncIterator[Recorder]:
+    """Writes calls into the register as the gateway does."""
+    connection = await asyncpg.connect(database.url("gateway"))
+    yield await Recorder.begin(connection, keyrings.identity)
+    await connection.close()
