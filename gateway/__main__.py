@@ -15,6 +15,9 @@ import click
 
 from gateway.config import ConfigError, GatewayConfig
 from gateway.simulator.settings import Environment
+from tenants.admins import Role
+from tenants.faults import InputRefused
+from tenants.keyring import KeyringError
 
 T = TypeVar("T")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -76,7 +79,6 @@ def gateway() -> None:
 def tenants() -> None:
     """Serve the admin API and inzage. Configured by KOPPELPUNT_… in the environment."""
     from tenants.app import run_tenants  # noqa: PLC0415
-
     from tenants.config import TenantsConfig  # noqa: PLC0415
 
     config = _read(TenantsConfig.read)
@@ -201,6 +203,56 @@ def check_keys(directory: Path) -> None:
         click.echo(line)
 
 
+@main.group()
+def registry() -> None:
+    """Bring afnemers, certificates and machtigingen into the registry."""
+
+
+_TENANTS_URL = click.option(
+    "--database-url", envvar="KOPPELPUNT_DATABASE_URL", required=True, help="Of a user in the role koppelpunt_tenants."
+)
+_IDENTITY = click.option("--identity-public", envvar="KOPPELPUNT_IDENTITY_PUBLIC_FILE", type=_FILE, required=True)
+_REGISTER = click.option("--register-public", envvar="KOPPELPUNT_REGISTER_PUBLIC_FILE", type=_FILE, required=True)
+
+
+@registry.command("apply")
+@click.argument("file", type=_FILE)
+@_TENANTS_URL
+@_IDENTITY
+@_REGISTER
+def apply_registry(file: Path, database_url: str, identity_public: Path, register_public: Path) -> None:
+    """Bring the registry to what the YAML document FILE says. Applying it again changes nothing."""
+    from tenants.command import apply_file  # noqa: PLC0415
+
+    outcome = _tell(lambda: asyncio.run(apply_file(database_url, file, identity_public, register_public)))
+    for what, counts in (("made", outcome.made), ("changed", outcome.changed)):
+        click.echo(f"{what}: " + (", ".join(f"{count} {noun}" for noun, count in counts.items()) or "nothing"))
+    for one in outcome.secrets:
+        click.echo(f"shown once: {one.kind} {one.name} of {one.taaksysteem} ({one.tenant_oin}): {one.secret}")
+
+
+@main.command("admin-key")
+@click.option("--role", type=click.Choice(["operator", "beheerder", "auditor"]), required=True)
+@click.option("--tenant", "tenant_oin", help="OIN of the tenant; not for an operator.")
+@click.option("--name", required=True, help="Whose key it is, for the history.")
+@click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True)
+@_TENANTS_URL
+@_IDENTITY
+def admin_key(
+    role: Role, tenant_oin: str | None, name: str, days: int, database_url: str, identity_public: Path
+) -> None:
+    """Make a key for the admin API and show it once."""
+    from tenants.command import make_key  # noqa: PLC0415
+
+    click.echo(
+        _tell(
+            lambda: asyncio.run(
+                make_key(database_url, identity_public, role=role, tenant_oin=tenant_oin, name=name, days=days)
+            )
+        )
+    )
+
+
 def _read(read: Callable[[dict[str, str]], T]) -> T:
     return _tell(lambda: read(dict(os.environ)))
 
@@ -209,7 +261,7 @@ def _tell(run: Callable[[], T]) -> T:
     """Run something that may refuse; say why on standard error and end with status 2."""
     try:
         return run()
-    except (ConfigError, ValueError, OSError) as error:
+    except (ConfigError, InputRefused, KeyringError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None
 
 
