@@ -4,6 +4,7 @@ A call is known in all three by its trace id, which its caller makes (W3C Trace 
 """
 
 import asyncio
+import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -44,6 +45,7 @@ class Called:
     trace: UUID
     member: Member
     began: float
+    body_sha256: str
     ended: float = 0.0
     status: int | None = None
     body: bytes = field(default=b"", repr=False)
@@ -100,17 +102,16 @@ class Caller:
         self, url: str, member: Member, body: Any = None, path: str = PERSONEN, method: str = "POST", **headers: str
     ) -> Called:
         """Make one call. Whatever happens, it stands in the ledger."""
-        called = Called(uuid4(), member, time.time())
-        self.ledger.append(called)
-        sent = {
-            "X-API-KEY": member.api_key,
-            "traceparent": f"00-{called.trace.hex}-{called.trace.hex[:16]}-01",
-        } | headers
-        content: dict[str, Any] = {}
+        data, sent = b"", {"X-API-KEY": member.api_key}
         if method == "POST":
-            content["json"] = question(HANNA) if body is None else body
+            sent["Content-Type"] = "application/json"
+            data = body if isinstance(body, bytes) else orjson.dumps(question(HANNA) if body is None else body)
+        called = Called(uuid4(), member, time.time(), hashlib.sha256(data).hexdigest())
+        self.ledger.append(called)
+        sent["traceparent"] = f"00-{called.trace.hex}-{called.trace.hex[:16]}-01"
         try:
-            async with self.session.request(method, url + path, headers=sent, **content) as answer:
+            request = self.session.request(method, url + path, headers=sent | headers, data=data or None)
+            async with request as answer:
                 called.body = await answer.read()
                 called.status, called.headers = answer.status, dict(answer.headers)
         except (aiohttp.ClientError, OSError):
