@@ -12,7 +12,7 @@ from gateway.demo.standing import Standing
 def curl_lines(everything: Standing) -> list[str]:
     """The lines; each can be pasted as it is."""
     stage, ports, samples = everything.stage, everything.ports, everything.stage.samples
-    curl = f"curl -s --cacert {shlex.quote(str(stage.ground.trust_anchors))}"
+    curl = f"curl -sS -w '\\n' --cacert {shlex.quote(str(stage.ground.trust_anchors))}"
     question = shlex.quote(_json(person_question("999941112", "naam", "geboorte")))
     token = f"{stage.gateway_url}/nidp/oauth/nam/token"
     form = " ".join(
@@ -27,7 +27,9 @@ def curl_lines(everything: Standing) -> list[str]:
     asked = f"{curl} -H 'Content-Type: application/json' -d {question}"
     operator, auditor = (f"-H 'Authorization: Bearer {key}'" for key in (stage.operator_key, stage.auditor_key))
     search = shlex.quote(_json({"burgerservicenummer": "999941112", "reden": "Controle", "inhoud": True}))
-    block = shlex.quote(_json({"soort": "afnemer", "waarde": samples.duinwijk.afnemer.afnemer_id, "reden": "Incident"}))
+    blocked = samples.duinwijk.afnemer.afnemer_id
+    block = shlex.quote(_json({"soort": "afnemer", "waarde": blocked, "reden": "Incident"}))
+    release = shlex.quote(_json({"reden": "Incident voorbij"}))
     admin = f"{curl} -H 'Content-Type: application/json'"
     return [
         "",
@@ -38,9 +40,10 @@ def curl_lines(everything: Standing) -> list[str]:
         "# a token for a member of the samenwerkingsverband, and a call with it",
         f"TOKEN=$({curl} {form} {token} | python3 -c 'import json, sys; print(json.load(sys.stdin)[\"access_token\"])')",
         f'{asked} -H "Authorization: Bearer $TOKEN" {stage.gateway_url}{PERSONEN}',
-        "# the admin API: tenants (operator), block an afnemer (operator), search the register (auditor of Duinwijk)",
+        "# the admin API: tenants, a block and its release (operator); a search in the register (auditor of Duinwijk)",
         f"{curl} {operator} {stage.tenants_url}/v1/tenants",
         f"{admin} {operator} -d {block} {stage.tenants_url}/v1/blokkades",
+        f"{admin} {operator} -X DELETE -d {release} {stage.tenants_url}/v1/blokkades/afnemer/{blocked}",
         f"{admin} {auditor} -d {search} {stage.tenants_url}/v1/protocolregels/zoekvraag",
         "# what RvIG's stand-in saw; whether the gateway is ready; its metrics",
         f"curl -s {stage.control.url}/_control/seen",

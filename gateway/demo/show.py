@@ -102,7 +102,7 @@ def show_result(console: Console, checks: Sequence[Check], seconds: float) -> No
 
 
 def show_failure(console: Console, text: str) -> None:
-    console.print(f"[bold red]The demo cannot go on.[/] {escape(text)}")
+    console.print(f"[bold red]The demo cannot go on.[/] {escape(text)}", soft_wrap=True)
 
 
 def summarise(reply: Reply) -> str:
