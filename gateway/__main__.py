@@ -15,6 +15,7 @@ import click
 
 from gateway.config import ConfigError, GatewayConfig
 from gateway.simulator.settings import Environment
+from gateway.telemetry import configure_logging
 from tenants.admins import Role
 from tenants.faults import InputRefused
 from tenants.keyring import KeyringError
@@ -84,7 +85,9 @@ def tenants() -> None:
     config = _read(TenantsConfig.read)
 
     async def run(shutdown: asyncio.Event) -> None:
-        await run_tenants(config, shutdown)
+        await run_tenants(config, shutdown, ready=lambda api, watchers: say_ready(port=api, watch=watchers))
+
+    configure_logging()
 
     run_until_signal(run)
 
@@ -98,7 +101,9 @@ def sealer() -> None:
     config = _read(SealerConfig.read)
 
     async def run(shutdown: asyncio.Event) -> None:
-        await run_sealer(config, shutdown)
+        await run_sealer(config, shutdown, ready=lambda watchers: say_ready(watch=watchers))
+
+    configure_logging()
 
     run_until_signal(run)
 

@@ -15,7 +15,7 @@ __all__ = ["ConfigError", "GatewayConfig"]
 class GatewayConfig(Settings):
     """The gateway process."""
 
-    database_url: str
+    database_url: str = Field(repr=False)
     identity_keyring_file: Path
     token_keys_file: Path
     catalogue_file: Path | None = None
