@@ -46,7 +46,7 @@ class Bevraging:
 
     `fault` is the first of RvIG's checks that the call fails before its question is judged (405, 406, 415, 404, 400);
     it is for after the authentication, because 401 goes first. `received` is Unix time in seconds. `message_ids` are
-    those that a fetch or delete of Berichten names.
+    those that a fetch or delete of Berichten names. `content` is the body as decoded JSON, where the API takes questions.
     """
 
     id: UUID
@@ -66,6 +66,7 @@ class Bevraging:
     traceparent: str | None
     fault: ProblemShape | None = None
     message_ids: tuple[str, ...] = ()
+    content: object = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,11 @@ class TokenTexts(BaseModel):
 
 
 class Environment(BaseModel):
-    """One of RvIG's environments, with its network places and its APIs. Operator-only. Times in seconds."""
+    """One of RvIG's environments, with its network places and its APIs. Operator-only. Times in seconds.
+
+    `validation` and `authorisation` say what happens to a question that RvIG would refuse, by its form (400) or by the
+    autorisatiebesluit (403): refuse it here, or let it through and count and log it. A machtiging is never switched.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -73,6 +77,8 @@ class Environment(BaseModel):
     answer_timeout: float = 30.0
     token_timeout: float = 10.0
     concurrency: int = 64
+    validation: Literal["refuse", "observe", "off"] = "refuse"
+    authorisation: Literal["refuse", "observe"] = "refuse"
     apis: tuple[Api, ...]
 
 

@@ -23,6 +23,7 @@ class Metrics:
     step: Mapping[str, Histogram]
     refusal: Callable[[str], Counter]
     security: Callable[[str], Counter]
+    observed: Callable[[str, str], Counter]
 
     def show(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Show a value that something else keeps; it is read at each scrape."""
@@ -40,10 +41,17 @@ def make_metrics() -> Metrics:
     )
     refusals = Counter("koppelpunt_refusals", "Calls that did not leave, by code", ["code"], registry=registry)
     security = Counter("koppelpunt_security_events", "Events of the security log", ["event"], registry=registry)
+    observed = Counter(
+        "koppelpunt_observed",
+        "Calls let through that RvIG would refuse, by environment and code",
+        ["environment", "code"],
+        registry=registry,
+    )
     return Metrics(
         registry=registry,
         call=lru_cache(maxsize=65_536)(lambda tenant, api, outcome: calls.labels(str(tenant), api, outcome)),
         step={name: seconds.labels(name) for name in STEPS},
         refusal=lru_cache(maxsize=1_024)(refusals.labels),
         security=lru_cache(maxsize=1_024)(security.labels),
+        observed=lru_cache(maxsize=1_024)(observed.labels),
     )

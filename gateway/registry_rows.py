@@ -17,6 +17,7 @@ from tenants.model import (
     Aansluiting,
     AfnemerId,
     ApiRight,
+    Autorisatiebesluit,
     Blokkade,
     Certificate,
     Credential,
@@ -58,6 +59,9 @@ _MACHTIGINGEN = """SELECT m.tenant_id, m.machtiging_id, m.version, m.aansluiting
   FROM registry.machtiging m
   LEFT JOIN registry.mandate d ON d.tenant_id = m.tenant_id AND d.mandate_id = m.mandate_id
   WHERE ($1::bigint[] IS NULL OR m.tenant_id = ANY ($1)) AND m.withdrawn_at IS NULL"""
+_BESLUITEN = """SELECT tenant_id, besluit_id, afnemer_id, start_date, end_date, medium, array_to_string(rubrieken, ' ') AS rubrieken
+  FROM registry.autorisatiebesluit
+  WHERE ($1::bigint[] IS NULL OR tenant_id = ANY ($1)) AND COALESCE(end_date, 'infinity') >= current_date"""
 
 
 async def read_blokkades(connection: asyncpg.Connection) -> frozenset[Blokkade]:
@@ -74,6 +78,7 @@ async def read_parts(connection: asyncpg.Connection, tenant_ids: list[int] | Non
         (_TAAKSYSTEMEN, _taaksysteem),
         (_TAAKSYSTEEM_KEYS, _taaksysteem_key),
         (_MACHTIGINGEN, _machtiging),
+        (_BESLUITEN, _besluit),
     )
     grouped: list[dict[int, list[Any]]] = []
     for query, make in makers:
@@ -88,10 +93,8 @@ async def read_parts(connection: asyncpg.Connection, tenant_ids: list[int] | Non
     parts: dict[int, TenantPart] = {}
     for row in await connection.fetch(_TENANTS, tenant_ids):
         tenant_id = row["tenant_id"]
-        keys, aansluitingen, taaksystemen, taaksysteem_keys, machtigingen = (
-            tuple(g.get(tenant_id, ())) for g in grouped
-        )
-        parts[tenant_id] = TenantPart(_tenant(row), keys, aansluitingen, taaksystemen, taaksysteem_keys, machtigingen)
+        # The makers stand in the order of the members of a part.
+        parts[tenant_id] = TenantPart(_tenant(row), *(tuple(g.get(tenant_id, ())) for g in grouped))
     return parts
 
 
@@ -202,6 +205,18 @@ def _machtiging(row: Mapping[str, Any]) -> Machtiging:
         valid_from=_moment(row["valid_from"], ALWAYS),
         valid_until=_moment(row["valid_until"], FOREVER),
         withdrawn_at=row["withdrawn_at"],
+    )
+
+
+def _besluit(row: Mapping[str, Any]) -> Autorisatiebesluit:
+    return Autorisatiebesluit(
+        tenant_id=row["tenant_id"],
+        besluit_id=row["besluit_id"],
+        afnemer_id=AfnemerId(row["afnemer_id"]),
+        start=row["start_date"],
+        end=row["end_date"],
+        medium=row["medium"],
+        rubrieken=row["rubrieken"],
     )
 
 

@@ -9,7 +9,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tenants.model import Aansluiting, Blokkade, Machtiging, Taaksysteem, TaaksysteemKey, Tenant, TenantKey
+from tenants.model import (
+    Aansluiting,
+    Autorisatiebesluit,
+    Blokkade,
+    Machtiging,
+    Taaksysteem,
+    TaaksysteemKey,
+    Tenant,
+    TenantKey,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +31,7 @@ class TenantPart:
     taaksystemen: tuple[Taaksysteem, ...] = ()
     taaksysteem_keys: tuple[TaaksysteemKey, ...] = ()
     machtigingen: tuple[Machtiging, ...] = ()
+    besluiten: tuple[Autorisatiebesluit, ...] = ()
 
 
 @dataclass(slots=True)
@@ -37,6 +47,7 @@ class Snapshot:
     tenant_keys: dict[tuple[int, int], TenantKey] = field(default_factory=dict)
     blokkades: frozenset[Blokkade] = frozenset()
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    besluiten: dict[tuple[int, str], tuple[Autorisatiebesluit, ...]] = field(default_factory=dict)
 
     def replace_tenant(self, tenant_id: int, part: TenantPart | None) -> None:
         """Put a tenant's new part in place of its old one; None takes the tenant away. Synchronous, so atomic here."""
@@ -73,6 +84,9 @@ class Snapshot:
                 (machtiging.taaksysteem_tenant_id, machtiging.taaksysteem_id), {}
             )
             of_taaksysteem[machtiging.tenant_id, machtiging.machtiging_id] = machtiging
+        for besluit in part.besluiten:
+            of_afnemer = (besluit.tenant_id, besluit.afnemer_id)
+            self.besluiten[of_afnemer] = (*self.besluiten.get(of_afnemer, ()), besluit)
 
     def _take_out(self, part: TenantPart) -> None:
         for key in part.keys:
@@ -91,6 +105,8 @@ class Snapshot:
             of_taaksysteem.pop((machtiging.tenant_id, machtiging.machtiging_id), None)
             if not of_taaksysteem:
                 self.machtigingen.pop(owner, None)
+        for besluit in part.besluiten:
+            self.besluiten.pop((besluit.tenant_id, besluit.afnemer_id), None)
 
 
 def blocks_of(aansluiting: Aansluiting, taaksysteem: Taaksysteem, snapshot: Snapshot) -> tuple[Blokkade, ...]:

@@ -6,7 +6,7 @@ Everything here is read from the registry and never changed; a change is a new r
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Self
 
 _OIN = re.compile(r"000000[0-9]{2}[0-9A-Z]{9}000")
@@ -198,3 +198,19 @@ class Blokkade:
 
     kind: str
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Autorisatiebesluit:
+    """A row of the autorisatietabel (table 35) of an afnemer: holds from `start` until the day before `end`.
+
+    `rubrieken` is one text, six positions each, separated by a space: ten thousand of these must fit in memory.
+    """
+
+    tenant_id: int
+    besluit_id: int
+    afnemer_id: AfnemerId
+    start: date
+    end: date | None
+    medium: str
+    rubrieken: str = field(repr=False)

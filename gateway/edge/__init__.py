@@ -157,7 +157,7 @@ async def _read(
 
 def make_bevraging(received: Received, environment: Environment, api: Api, subpath: str) -> Bevraging:
     """Return the call that a request makes of an API, with its first fault. Pure."""
-    fault, operation, ids, question = _read_question(received, api, subpath)
+    fault, operation, ids, question, content = _read_question(received, api, subpath)
     return Bevraging(
         id=received.id,
         received=received.received,
@@ -176,6 +176,7 @@ def make_bevraging(received: Received, environment: Environment, api: Api, subpa
         traceparent=received.traceparent,
         fault=fault,
         message_ids=ids,
+        content=content,
     )
 
 
@@ -187,25 +188,25 @@ def check_shape(bevraging: Bevraging) -> None:
 
 def _read_question(
     received: Received, api: Api, subpath: str
-) -> tuple[ProblemShape | None, str, tuple[str, ...], Question]:
+) -> tuple[ProblemShape | None, str, tuple[str, ...], Question, object]:
     if api.kind in TYPES:
         fault = _fault_before_body(received)
         value = decode_json(received.body) if fault is None else NOTHING
-        return fault or checks.check_body(value), "bevragen", (), read_question(api.kind, value)
+        return fault or checks.check_body(value), "bevragen", (), read_question(api.kind, value), value
     question = Question(api.kind, None)
     if api is NO_API:
-        return _fault_before_body(received) or NOT_FOUND, "onbekend", (), question
+        return _fault_before_body(received) or NOT_FOUND, "onbekend", (), question, NOTHING
     if api.kind != "berichten":
         fault = None if received.method in api.methods else METHOD_NOT_ALLOWED
-        return fault or _fault_of_unasked_body(received), received.method.lower(), (), question
+        return fault or _fault_of_unasked_body(received), received.method.lower(), (), question, NOTHING
     route = berichten.read_route(received.method, subpath)
     if isinstance(route, ProblemShape):
-        return route, "onbekend", (), question
+        return route, "onbekend", (), question, NOTHING
     fault = _fault_of_unasked_body(received)
     if route.operation is berichten.Operation.SEND:
         value = decode_json(received.body)
         fault = NO_JSON if value is NOTHING else berichten.check_send(value)
-    return fault, route.operation.value, route.ids, question
+    return fault, route.operation.value, route.ids, question, NOTHING
 
 
 def _fault_before_body(received: Received) -> ProblemShape | None:
