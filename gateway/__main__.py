@@ -231,7 +231,7 @@ def apply_registry(file: Path, database_url: str, identity_public: Path, registe
 
     outcome = _tell(lambda: asyncio.run(apply_file(database_url, file, identity_public, register_public)))
     for what, counts in (("made", outcome.made), ("changed", outcome.changed)):
-        click.echo(f"{what}: " + (", ".join(f"{count} {noun}" for noun, count in counts.items()) or "nothing"))
+        click.echo(f"{what}: " + (", ".join(f"{count} {noun}" for noun, count in counts.items() if count) or "nothing"))
     for one in outcome.secrets:
         click.echo(f"shown once: {one.kind} {one.name} of {one.taaksysteem} ({one.tenant_oin}): {one.secret}")
 
