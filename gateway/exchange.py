@@ -27,6 +27,7 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.identifiers import uuid7
+from gateway.judging import judge_authorisation, judge_question
 from gateway.metrics import Metrics
 from gateway.outcome import answer_of, unusable
 from gateway.rations import Attempts, Rations, Ticket
@@ -72,6 +73,7 @@ async def exchange(bevraging: Bevraging, gate: Gate) -> Outgoing:
     try:
         record.caller = caller = gate.authenticate(bevraging)
         gate.check_shape(bevraging)
+        judge_question(bevraging, gate.metrics)
         with gate.rations.take(caller.taaksysteem.tenant_id) as ticket:
             outgoing = await _carry(bevraging, caller, gate, record, ticket)
         record.end("beantwoord", "", outgoing.status)
@@ -96,6 +98,7 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
     row_id, repeated = bevraging.id, False
     for _ in range(MOST_TRIES):
         choice = record.choice = choose(caller, bevraging, gate.snapshot, datetime.now(UTC))
+        judge_authorisation(bevraging, choice, gate.snapshot, gate.metrics)
         register = gate.registers[choice.environment.kind]
         async with gate.upstream.reserve(choice.aansluiting, choice.environment):
             asked = time.monotonic()

@@ -5,6 +5,7 @@ is meant, a field two levels below a date) this finds a fault, and an unknown `t
 validation of the BRP APIs Personen, Bewoning, Verblijfplaatshistorie and Reisdocumenten.
 """
 
+from itertools import islice
 from typing import Final
 
 from gateway.brp import apis
@@ -23,6 +24,8 @@ from gateway.brp.parameters import (
 from gateway.brp.problems import InvalidParam
 
 _MOST_BSNS: Final = 20
+_MOST_FAULTS: Final = 1_000
+"""RvIG names every unknown parameter; a body of a hundred thousand of them must not hold up the calls of others."""
 _NAAM: Final = r"^[a-zA-Z0-9À-ž \.\-\']{1,200}$|^[a-zA-Z0-9À-ž \.\-\']{3,199}\*{1}$"
 _NAAM_OR_BEGINNING: Final = r"^[a-zA-Z0-9À-ž \.\-\']{1,199}\*{0,1}$"
 _STRAAT: Final = r"^[a-zA-Z0-9À-ž \-\'\.]{1,80}$|^[a-zA-Z0-9À-ž \-\'\.]{7,79}\*{1}$|^\*{1}[a-zA-Z0-9À-ž \-\'\.]{7,79}$"
@@ -137,7 +140,7 @@ _CHECKS: Final[dict[str, dict[str, tuple[Check, ...]]]] = {
 
 
 def validate(api: str, body: object) -> tuple[InvalidParam, ...]:
-    """All faults of a decoded body, none for a question that RvIG would take; an unknown API has no rules."""
+    """The faults of a decoded body, none for a question that RvIG would take; an unknown API has no rules."""
     checks = _CHECKS.get(api)
     if checks is None:
         return ()
@@ -148,4 +151,4 @@ def validate(api: str, body: object) -> tuple[InvalidParam, ...]:
     chosen = checks.get(kind) if isinstance(kind, str) else None
     if chosen is None:
         return (InvalidParam("type", "value", "Waarde is geen geldig zoek type."),)
-    return tuple(fault for check in chosen for fault in check.faults(question))
+    return tuple(islice((fault for check in chosen for fault in check.faults(question)), _MOST_FAULTS))

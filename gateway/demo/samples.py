@@ -12,13 +12,14 @@ admin side would: it can open none of what it seals.
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import asyncpg
 
 from gateway.demo.ground import Ground
 from gateway.pki import Issued
+from tenants.autorisatie import NewBesluit, put_besluiten, read_rubrieken
 from tenants.callers import (
     NewMachtiging,
     Rights,
@@ -42,11 +43,15 @@ from tenants.scope import operator_scope, tenant_scope
 
 ENVIRONMENT = "productie"
 ACTOR = "demo"
+BESLUIT_FROM = date(2024, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class SampleAfnemer:
-    """An organisation with an AfnemerID, and its account at RvIG."""
+    """An organisation with an AfnemerID, and its account at RvIG.
+
+    `rubrieken` are those of its autorisatiebesluit, as RvIG's table writes them; a gemeente needs none.
+    """
 
     name: str
     kind: str
@@ -55,6 +60,7 @@ class SampleAfnemer:
     pattern: str
     gemeentecode: str | None = None
     mailbox_id: str | None = None
+    rubrieken: str = ""
     client_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
@@ -84,14 +90,17 @@ def make_afnemers() -> dict[str, SampleAfnemer]:
         "duinwijk": SampleAfnemer(
             "Gemeente Duinwijk", "gemeente", "00000099910100001000", "910101", "standaard", "9101", "9101010"
         ),
-        "veenkant": SampleAfnemer("Waterschap Veenkant", "overheidsorgaan", "00000099510100002000", "510193", "saas"),
+        "veenkant": SampleAfnemer(
+            "Waterschap Veenkant", "overheidsorgaan", "00000099510100002000", "510193", "saas",
+            rubrieken="10120 10210 10220 10230 10240 10310 10320 10330 16110 81120 81160 PAAD01 PANM01 PANM02 PXVP07",
+        ),
         "zilverzand": SampleAfnemer(
             "Gemeente Zilverzand", "gemeente", "00000099910300003000", "910301", joint, "9103", "9103010"
         ),
         "turfmeer": SampleAfnemer(
             "Gemeente Turfmeer", "gemeente", "00000099910400004000", "910401", joint, "9104", "9104010"
         ),
-    }
+    }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +218,9 @@ async def _organisation(by: Registration, afnemer: SampleAfnemer) -> Organisatio
             db, tenant_id, afnemer_id=afnemer.afnemer_id, oin=afnemer.oin, name=afnemer.name, kind=afnemer.kind,
             gemeentecode=afnemer.gemeentecode, mailbox_id=afnemer.mailbox_id,
         )  # fmt: skip
+        if afnemer.rubrieken:
+            besluit = NewBesluit(afnemer.afnemer_id, BESLUIT_FROM, None, "N", read_rubrieken(afnemer.rubrieken))
+            await put_besluiten(db, tenant_id, [besluit])
         certificate_id = await add_certificate(
             db, tenant_id, by.identity, organisation_oin=afnemer.oin, chain_pem=issued.chain_pem, key_pem=issued.key_pem
         )

@@ -7,12 +7,14 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import asyncpg
 
+from gateway.brp.rubrieken import FIELDS
 from gateway.demo.ground import Ground, free_port, lay_ground
+from tenants.autorisatie import NewBesluit, put_besluiten
 from tenants.callers import NewMachtiging, create_machtigingen, create_taaksystemen, issue_api_keys
 from tenants.registry import (
     NewAansluiting,
@@ -31,6 +33,8 @@ from tests.databases import Database
 from tests.world import RIGHTS
 
 TICKS = os.sysconf("SC_CLK_TCK")
+RUBRIEKEN = tuple(sorted(frozenset().union(*FIELDS["personen", "RaadpleegMetBurgerservicenummer"].values())))
+"""A besluit that allows every field of a person: the longest that there is."""
 
 
 @dataclass(slots=True)
@@ -137,6 +141,7 @@ async def fill_tenant(connection: asyncpg.Connection, ground: Ground, numbers: S
             tenant_id,
             [NewAfnemer(a, o, f"Afnemer {a}", "overheidsorgaan") for a, o in zip(ids, oins, strict=True)],
         )
+        await put_besluiten(connection, tenant_id, [NewBesluit(a, date(2024, 1, 1), None, "N", RUBRIEKEN) for a in ids])
         issued = [ground.pki.issue_client(oin, f"Organisatie {oin}") for oin in oins]
         certificates = await add_certificates(
             connection, tenant_id, ground.identity,
