@@ -68,6 +68,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         tokens=tokens,
         upstream=upstream,
         registers=registers,
+        kinds={name: environment.kind for name, environment in catalogue.environments.items()},
         rations=Rations(config.calls_per_tenant, config.calls_at_once, config.answer_memory_per_tenant),
         attempts=Attempts(),
         metrics=metrics,

@@ -52,7 +52,10 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Everything that a call meets on its way; made once, by hand, in `gateway.app`."""
+    """Everything that a call meets on its way; made once, by hand, in `gateway.app`.
+
+    `registers` go by the kind of environment, and `kinds` says of each environment of which kind it is.
+    """
 
     authenticate: Callable[[Bevraging], Caller]
     check_shape: Callable[[Bevraging], None]
@@ -61,6 +64,7 @@ class Gate:
     tokens: Tokens
     upstream: Upstream
     registers: Mapping[str, Register]
+    kinds: Mapping[str, str]
     rations: Rations
     attempts: Attempts
     metrics: Metrics
@@ -129,6 +133,8 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
             if not repeated:
                 # RvIG refused our token, so it did not take the question. Once, with a new token: and open again.
                 repeated, row_id = True, uuid7()
+                # What the first opening recorded says nothing about a refusal that comes now.
+                record.choice = None
                 continue
         if fault is not None or not isinstance(result, Answered):
             raise fault or UpstreamUnavailable("geenAntwoord", "RvIG gaf geen antwoord.", sent=True)
@@ -205,7 +211,8 @@ async def _record_attempt(bevraging: Bevraging, caller: Caller, error: Koppelpun
     if not gate.attempts.allow(caller.taaksysteem.tenant_id, time.monotonic()):
         gate.metrics.security("pogingNietOpgeslagen").inc()
         return
-    register = gate.registers[bevraging.environment.kind]
+    # Where its taaksysteem is registered, whichever environment the call named: no other register knows it.
+    register = gate.registers[gate.kinds.get(caller.taaksysteem.environment, bevraging.environment.kind)]
     try:
         await register.writer.refuse(attempt_of(uuid7(), bevraging, caller, error.code, register.sealer))
     except KoppelpuntError:
