@@ -17,12 +17,11 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import structlog
 
 from gateway.brp import problems
-from gateway.brp.authorisation import AfnemerRights, AutorisatieRow, authorise, rubrieken_of_row
+from gateway.brp.authorisation import AfnemerRights, AutorisatieRow, authorise, dutch_date, rubrieken_of_row
 from gateway.brp.problems import ProblemShape
 from gateway.brp.validation import validate
 from gateway.call import Bevraging, Choice
@@ -33,7 +32,6 @@ from tenants.model import Aansluiting, Autorisatiebesluit
 
 Today = Callable[[], date]
 
-_AMSTERDAM: Final = ZoneInfo("Europe/Amsterdam")
 _ROWS_AT_HAND: Final = 4_096
 """Rows whose rubrieken are kept as sets, some 10 kB each; the others are read again when they are needed."""
 
@@ -41,8 +39,8 @@ _log = structlog.get_logger("koppelpunt.judging")
 
 
 def dutch_today() -> date:
-    """The date in the Netherlands, by which a besluit begins and ends."""
-    return datetime.now(UTC).astimezone(_AMSTERDAM).date()
+    """The date in the Netherlands now."""
+    return dutch_date(datetime.now(UTC))
 
 
 def judge_question(bevraging: Bevraging, metrics: Metrics) -> None:

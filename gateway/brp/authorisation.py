@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from gateway.brp import apis, problems
 from gateway.brp.problems import ProblemShape
@@ -24,6 +25,7 @@ AD_HOC_MEDIA: Final = frozenset({"A", "N"})
 KMAR: Final = "720402"
 """The Koninklijke Marechaussee, the one afnemer that may see reisdocumenten without being a gemeente."""
 
+_AMSTERDAM: Final = ZoneInfo("Europe/Amsterdam")
 _ADDRESS: Final = "PAAD01"
 _FORMS_OF_ADDRESS: Final = "PAAD02"
 _PARENTS_INDICATION: Final = "ouders.ouderAanduiding"
@@ -90,6 +92,11 @@ def authorise(
         return None if rights.afnemer_id == KMAR else problems.NO_REISDOCUMENTEN
     row = row_of_today(rights.rows, today)
     return problems.NO_AD_HOC if row is None else _authorise_by_row(question, row.rubrieken)
+
+
+def dutch_date(now: dt.datetime) -> dt.date:
+    """The date in the Netherlands, by which a besluit begins and ends."""
+    return now.astimezone(_AMSTERDAM).date()
 
 
 def row_of_today(rows: Iterable[AutorisatieRow], today: dt.date) -> AutorisatieRow | None:

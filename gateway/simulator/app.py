@@ -6,11 +6,12 @@ breaks a connection is told to whoever carries the call (`Exchange.faults`).
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from gateway.simulator.afnemers import Afnemers
+from gateway.simulator.autorisatie import Autorisatie
 from gateway.simulator.calls import JSON, PLAIN_JSON, Call, Connection, Reply
 from gateway.simulator.faults import FaultKind, FaultRule, Faults, Subject, bend_of, with_headers
 from gateway.simulator.persons import Persons, read_source
@@ -21,11 +22,11 @@ from gateway.simulator.problems import (
     NOT_FOUND,
     NOT_JSON,
     SOURCE,
-    InvalidParam,
     Problem,
     invalid_parameters,
     problem_reply,
     refuse_request,
+    shape_reply,
     token_not_valid,
 )
 from gateway.simulator.questions import PERSONEN, REISDOCUMENTEN, Asked, Invalid, Question
@@ -66,6 +67,7 @@ class Simulator:
         self.settings = settings
         self.afnemers = Afnemers()
         self.afnemers.put(*settings.afnemers)
+        self.autorisatie = Autorisatie(settings.autorisatietabel, settings.adressen)
         self.tokens = Tokens(settings, self.afnemers)
         self.persons = Persons(
             read_source(settings.personen_file, settings.bewoning_file, settings.reisdocumenten_file)
@@ -202,26 +204,25 @@ class Simulator:
         if route.api == "berichten" and token is not None:
             return self.postbus.answer(call, route.rest, token.account.mailbox_id)
         problem = refuse_request(call.method, call.headers, known=route.api is not None)
-        if problem is not None or route.api is None:
+        if problem is not None or route.api is None or token is None:
             return problem_reply(problem or NOT_FOUND, call.path)
-        return self._answer_question(_QUESTIONS[route.api], call, exchange.faults)
+        return self._answer_question(route.api, call, token, exchange.faults)
 
-    def _answer_question(self, questions: dict[str, Question], call: Call, faults: tuple[FaultRule, ...]) -> Reply:
+    def _answer_question(self, api: str, call: Call, token: IssuedToken, faults: tuple[FaultRule, ...]) -> Reply:
         try:
             body = orjson.loads(call.body)
         except ValueError:
             body = None
         if not isinstance(body, dict):
             return problem_reply(NOT_JSON, call.path)
-        question = questions.get(body["type"]) if isinstance(body.get("type"), str) else None
-        if question is None:
-            return invalid_parameters([_wrong_type(body.get("type"))], call.path)
+        now = dt.datetime.fromtimestamp(self.settings.clock(), dt.UTC)
+        if (shape := self.autorisatie.refuse(api, body, token.account, now)) is not None:
+            return shape_reply(shape, call.path)
         for rule in faults:
             if rule.kind == FaultKind.SOURCE_ANSWER:
                 return _from_source(rule, call.path)
-        today = dt.datetime.fromtimestamp(self.settings.clock(), dt.UTC).date()
         try:
-            answer = question(Asked(body, self.persons, today))
+            answer = _QUESTIONS[api][body["type"]](Asked(body, self.persons, now.date()))
         except Invalid as invalid:
             return invalid_parameters([invalid.param], call.path)
         if isinstance(answer, Problem):
@@ -268,12 +269,6 @@ def _from_source(rule: FaultRule, path: str) -> Reply:
     """What RvIG's proxy makes of its source's answer: 404, 500 and 502 become documents of its own."""
     replaced = {404: NOT_FOUND, 500: INTERNAL, 502: SOURCE}.get(rule.status)
     return problem_reply(replaced, path) if replaced else _canned(rule)
-
-
-def _wrong_type(value: Any) -> InvalidParam:
-    if value is None:
-        return InvalidParam("type", "required", "Parameter is verplicht.")
-    return InvalidParam("type", "value", "Waarde is geen geldig zoek type.")
 
 
 def _failure(status: int, path: str) -> Reply:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
+from gateway.simulator.autorisatie import parse_addresses, parse_table
 from gateway.simulator.faults import parse_rule
 from gateway.simulator.seen import Seen
 from gateway.simulator.settings import parse_afnemers
@@ -48,6 +49,8 @@ def make_control(simulator: "Simulator") -> web.Application:
             web.get("/_control/faults/{number}", _checked(control.get_fault)),
             web.get("/_control/afnemers", control.get_afnemers),
             web.put("/_control/afnemers", _checked(control.put_afnemers)),
+            web.put("/_control/autorisatietabel", _checked(control.put_table)),
+            web.put("/_control/adressen", _checked(control.put_addresses)),
             web.put("/_control/revoked-oins", _checked(control.put_revoked)),
             web.post("/_control/expire-tokens", _checked(control.expire_tokens)),
             web.post("/_control/berichten", _checked(control.deliver)),
@@ -123,6 +126,17 @@ class _Control:
             self._simulator.afnemers.put(*afnemers)
         else:
             self._simulator.afnemers.replace_all(afnemers)
+        return web.Response(status=204)
+
+    async def put_table(self, request: web.Request) -> web.Response:
+        """Replace the autorisatietabel, in the form of RvIG's table; null takes it away."""
+        value = orjson.loads(await request.read())
+        self._simulator.autorisatie.table = None if value is None else parse_table(value)
+        return web.Response(status=204)
+
+    async def put_addresses(self, request: web.Request) -> web.Response:
+        """Replace the known addresses, current and past."""
+        self._simulator.autorisatie.addresses = parse_addresses(orjson.loads(await request.read()))
         return web.Response(status=204)
 
     async def put_revoked(self, request: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.brp.problems import ProblemShape, problem_document
 from gateway.simulator.calls import PLAIN_JSON, PROBLEM, Reply
 
 _RFC7231: Final = "https://datatracker.ietf.org/doc/html/rfc7231#section-"
@@ -69,6 +70,10 @@ def invalid_parameters(invalid: list[InvalidParam], instance: str) -> Reply:
     document = _document(PARAMETERS, instance, f"De foutieve parameter(s) zijn: {names}.")
     document["invalidParams"] = [{"name": one.name, "code": one.code, "reason": one.reason} for one in invalid]
     return Reply(400, orjson.dumps(document), PROBLEM)
+
+
+def shape_reply(shape: ProblemShape, instance: str) -> Reply:
+    return Reply(shape.status, orjson.dumps(problem_document(shape, instance)), PROBLEM)
 
 
 def token_not_valid(status: int) -> Reply:

@@ -12,6 +12,8 @@ from typing import Any, Final, Literal
 
 import orjson
 
+from gateway.brp.authorisation import AutorisatieRow
+
 Environment = Literal["proef", "productie"]
 
 LAP_SUFFIX: Final = "-lap"
@@ -59,6 +61,8 @@ class SimulatorSettings:
 
     `resource_servers` says which `endpoint` claim a resourceServer gives; in the proefomgeving `-lap` is added.
     `existing_gezag_oins` are consumers that get the old gezag answer unless they ask for another. `clock` is Unix time.
+    `autorisatietabel` gives the rows of an AfnemerID, `adressen` the gemeenten of an adresseerbaar object, now or in the
+    past; without a table (None) everybody is authorised.
     """
 
     afnemers: tuple[SimAfnemer, ...] = ()
@@ -78,6 +82,8 @@ class SimulatorSettings:
     expired_status: int = 401
     opaque_tokens: bool = False
     existing_gezag_oins: frozenset[str] = frozenset()
+    autorisatietabel: Mapping[str, tuple[AutorisatieRow, ...]] | None = None
+    adressen: Mapping[str, frozenset[str]] = field(default_factory=dict)
     keep_bodies: bool = False
     seen_limit: int = 100_000
     body_limit: int = 8 * 1024 * 1024
