@@ -1,4 +1,5 @@
-"""One caller's connection: its socket, its clocks and its end. What is said over it belongs to `gateway.http1`.
+"""One caller's connection: its socket, its clocks and its end. What is said over it belongs to `gateway.plain`, or to
+`gateway.http1` where it is not plain.
 
 There is a deadline on the head of a request, on an idle connection and on writing to a caller that does not read.
 Refusing a request that is still coming lingers shortly, because the kernel resets a connection that is closed with
@@ -6,6 +7,8 @@ bytes unread, and the answer with it. Hypercorn's own TCPServer has none of thes
 """
 
 import asyncio
+import math
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -19,6 +22,7 @@ from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
 
 from gateway.http1 import Application, ApplicationTasks, Http1
+from gateway.plain import PlainExchange, PlainRequest, read_plain, scope_of
 
 _READ_AT_ONCE: Final = 64 * 1024
 _WRITE_BEHIND: Final = 64 * 1024
@@ -53,10 +57,17 @@ class Connection:
         self.reader = reader
         self.writer = writer
         self.times = times
+        self.application = application
+        self.config = config
+        self.context = context
+        self.state = state
         self.tasks = ApplicationTasks(application)
         self._make_http = partial(http, application, config, context, self.tasks, ConnectionState(state))
         self._http: Http1 | None = None
+        self._fixed: MutableMapping[str, Any] = {}
+        self._answering: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._until = math.inf
         self._reading_head = False
         self._finishing = False
 
@@ -64,12 +75,19 @@ class Connection:
         """Serve until either side ends. Returns when the application's last run has ended too."""
         try:
             socket = self.writer.get_extra_info("socket")
-            http = self._http = self._make_http(
-                self.writer.get_extra_info("ssl_object") is not None,
-                parse_socket_addr(socket.family, socket.getpeername()),
-                parse_socket_addr(socket.family, socket.getsockname()),
-                self._send,
-            )
+            is_tls = self.writer.get_extra_info("ssl_object") is not None
+            peer = parse_socket_addr(socket.family, socket.getpeername())
+            own = parse_socket_addr(socket.family, socket.getsockname())
+            http = self._http = self._make_http(is_tls, peer, own, self._send)
+            self._fixed = {
+                "type": "http",
+                "asgi": {"spec_version": "2.1", "version": "3.0"},
+                "http_version": "1.1",
+                "scheme": "https" if is_tls else "http",
+                "root_path": self.config.root_path,
+                "client": peer,
+                "server": own,
+            }
             self._expect_head()
             await self._read(http)
         except OSError:
@@ -91,12 +109,14 @@ class Connection:
 
     def close_if_idle(self) -> None:
         """End a connection on which no request is being answered."""
-        if self._http is None or self._http.stream is None:
+        if self._answering is None and (self._http is None or self._http.stream is None):
             self.writer.close()
 
     def abort(self) -> None:
         """End at once, whatever is going on."""
         self.tasks.cancel()
+        if self._answering is not None:
+            self._answering.cancel()
         self.writer.transport.abort()
 
     async def _write(self, data: bytes) -> None:
@@ -115,24 +135,59 @@ class Connection:
             await self._tell_closed()
 
     async def _read(self, http: Http1) -> None:
-        while not self.reader.at_eof():
-            try:
-                data = await self.reader.read(_READ_AT_ONCE)
-            except OSError:
-                break
+        data, ended = b"", False
+        while not ended:
+            data = data or await self._more(_READ_AT_ONCE)
+            ended = not data
             if self._finishing:
+                data = b""
                 continue
-            if http.stream is None and not self._reading_head:
-                self._expect_head()
+            plain = read_plain(data, http.connection.most_head) if http.is_between_requests else None
             try:
+                if plain is not None:
+                    data = await self._answer(plain, http)
+                    continue
+                if http.stream is None and not self._reading_head:
+                    self._expect_head()
                 await http.handle(RawData(data))
             except Exception as error:  # noqa: BLE001 - the application must not suffer from its caller's connection
                 _log.error("verbinding mislukt", soort=type(error).__name__)
                 break
+            data = b""
         await http.handle(Closed())
 
-    async def _finish(self) -> None:
-        """End from our side. The order matters: nothing more is read as a request, then the answer's last byte goes."""
+    async def _more(self, size: int) -> bytes:
+        """Read what there is, `size` bytes at most; nothing at the end of the connection, however it came."""
+        try:
+            return await self.reader.read(size)
+        except OSError:
+            return b""
+
+    async def _answer(self, request: PlainRequest, http: Http1) -> bytes:
+        """Run the application on a plain request, here: nothing else is read meanwhile. Returns what came ahead."""
+        self._stop_clock()
+        http.keep_alive_requests += 1
+        exchange = PlainExchange(request, self._more, self._write, self.config.response_headers("h11"), http.is_last)
+        self._answering = asyncio.current_task()
+        try:
+            await self.application(scope_of(request, self._fixed, self.state), exchange.receive, exchange.send)
+        except Exception as error:  # noqa: BLE001 - its text may hold personal data: only its type is told
+            _log.error("toepassing mislukt", soort=type(error).__name__)
+        finally:
+            self._answering = None
+        if not exchange.ended:
+            await exchange.fail()
+        if exchange.last or exchange.left:
+            await self._finish(is_whole=not exchange.left)
+        else:
+            self._start_clock(self.times.idle)
+        return exchange.ahead
+
+    async def _finish(self, *, is_whole: bool = False) -> None:
+        """End from our side. The order matters: nothing more is read as a request, then the answer's last byte goes.
+
+        `is_whole` says that the request has come in to its end; otherwise h11 knows.
+        """
         if self._finishing or self._http is None:
             return
         self._finishing = True
@@ -140,13 +195,15 @@ class Connection:
         connection.ended = True
         self._stop_clock()
         await self._tell_closed()
-        if self.reader.at_eof() or connection.their_state in {h11.DONE, h11.MUST_CLOSE, h11.CLOSED}:
+        if is_whole or self.reader.at_eof() or connection.their_state in {h11.DONE, h11.MUST_CLOSE, h11.CLOSED}:
             self.writer.close()
             return
         # The request is not whole. What still comes is read and dropped, until the caller has had the time to read us.
         transport = self.writer.transport
         if transport.can_write_eof():
             transport.write_eof()
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(self.times.linger, transport.abort)
 
     async def _tell_closed(self) -> None:
@@ -155,6 +212,8 @@ class Connection:
 
     async def _close(self) -> None:
         self._stop_clock()
+        if self._timer is not None:
+            self._timer.cancel()
         transport = self.writer.transport
         transport.close()
         try:
@@ -171,9 +230,21 @@ class Connection:
         self._start_clock(self.times.head)
 
     def _start_clock(self, seconds: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
+        # One timer for all that is timed here: it is set anew only when it would ring too late, not at each request.
+        loop = asyncio.get_running_loop()
+        self._until = loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._until:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = loop.call_at(self._until, self._ring)
 
-    def _expire(self) -> None:
+    def _ring(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._until:
+            if self._until < math.inf:
+                self._timer = loop.call_at(self._until, self._ring)
+            return
         transport = self.writer.transport
         if transport.get_write_buffer_size():
             transport.abort()
@@ -182,6 +253,4 @@ class Connection:
 
     def _stop_clock(self) -> None:
         self._reading_head = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._until = math.inf

@@ -151,6 +151,21 @@ class Http1(H11Protocol):
         self.connection: StrictConnection = StrictConnection(self.config.h11_max_incomplete_size)
         self._head = b""
 
+    @property
+    def is_between_requests(self) -> bool:
+        """Whether nothing of a request is being read or answered here."""
+        connection = self.connection
+        return (
+            self.stream is None
+            and connection.their_state is h11.IDLE
+            and connection.our_state is h11.IDLE
+            and connection.trailing_data == (b"", False)
+        )
+
+    def is_last(self) -> bool:
+        """Whether the server wants no further request on this connection."""
+        return self.keep_alive_requests >= self.config.keep_alive_max_requests or self.context.terminated.is_set()
+
     async def _check_protocol(self, event: h11.Request) -> None:
         """No upgrade is ever made; the application sees the header and may refuse it."""
 
@@ -186,8 +201,7 @@ class Http1(H11Protocol):
         """Hold the head back until the first of the body, so that both leave in one write."""
         if isinstance(event, Response) and event.status_code >= 200:
             headers = [*event.headers, *self.config.response_headers("h11")]
-            last = self.keep_alive_requests >= self.config.keep_alive_max_requests or self.context.terminated.is_set()
-            if last and (b"connection", b"close") not in headers:
+            if self.is_last() and (b"connection", b"close") not in headers:
                 headers.append((b"connection", b"close"))
             self._head = self._bytes_of(h11.Response(headers=headers, status_code=event.status_code))
         elif isinstance(event, Body):

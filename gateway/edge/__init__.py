@@ -27,6 +27,7 @@ from gateway.edge.reading import NOTHING, Disconnected, Receive, decode_json, re
 from gateway.edge.strict import read_headers, read_path, read_query, read_trace
 from gateway.errors import AsRvig, KoppelpuntError, Malformed
 from gateway.identifiers import uuid7
+from gateway.plain import WHOLE_BODY
 
 __all__ = [
     "Edge",
@@ -138,7 +139,8 @@ async def _read(
     path = read_path(scope["raw_path"])
     query = read_query(scope["query_string"])
     trace = read_trace(headers.get("traceparent"), transaction_id)
-    body = await read_body(receive, headers, most=limits.body, seconds=limits.body_seconds)
+    whole = scope.get("extensions", {}).get(WHOLE_BODY)
+    body = await read_body(receive, headers, most=limits.body, seconds=limits.body_seconds, whole=whole)
     peer = scope.get("client")
     return Received(
         id=transaction_id,

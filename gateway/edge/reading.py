@@ -30,8 +30,13 @@ class Disconnected(Exception):
     """The caller is gone before its request was whole: nobody is left to answer, and nothing has been done."""
 
 
-async def read_body(receive: Receive, headers: dict[str, str], *, most: int, seconds: float) -> bytes:
-    """Read the whole body, gzip undone. `most` holds for both forms of it. Raises Malformed or Disconnected."""
+async def read_body(
+    receive: Receive, headers: dict[str, str], *, most: int, seconds: float, whole: bytes | None = None
+) -> bytes:
+    """Read the whole body, gzip undone. `most` holds for both forms of it. Raises Malformed or Disconnected.
+
+    `whole` is the body itself where the server has it already, so that nothing is waited for.
+    """
     length = headers.get("content-length")
     if length is not None and int(length) > most:
         raise _too_large(most)
@@ -40,6 +45,8 @@ async def read_body(receive: Receive, headers: dict[str, str], *, most: int, sec
         raise Malformed("inhoudscodering", "Alleen gzip is toegestaan als Content-Encoding.")
     if length is None and "transfer-encoding" not in headers:
         body = b""
+    elif whole is not None:
+        body = whole
     else:
         try:
             async with asyncio.timeout(seconds):
