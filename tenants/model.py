@@ -6,7 +6,7 @@ Everything here is read from the registry and never changed; a change is a new r
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Self
 
 _OIN = re.compile(r"000000[0-9]{2}[0-9A-Z]{9}000")
@@ -157,16 +157,46 @@ class Mandate:
 
 @dataclass(frozen=True, slots=True)
 class ApiRight:
-    """What a machtiging allows of one API; None allows every value. `operations` is for the mailbox."""
+    """What a machtiging allows of one API; None allows every value. `operations` is for the mailbox.
+
+    `restrict` are parameters that each question must carry, with their allowed values; `by_besluit` holds the question
+    to the afnemer's autorisatiebesluit.
+    """
 
     types: frozenset[str] | None = None
     fields: frozenset[str] | None = None
     operations: frozenset[str] | None = None
+    restrict: tuple[tuple[str, frozenset[str]], ...] = ()
+    deceased: bool = True
+    by_besluit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Days of the week (0 is Monday) and a time of day in the Netherlands: [start, until), None until midnight."""
+
+    days: frozenset[int]
+    start: time
+    until: time | None
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What must be so before a machtiging may be used at all. `rate` is a second, `daily_quota` a Dutch day."""
+
+    user: bool = False
+    roles: frozenset[str] = frozenset()
+    hours: tuple[Hours, ...] = ()
+    rate: float | None = None
+    daily_quota: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Machtiging:
-    """What one taaksysteem may do over one aansluiting, and for which doelbinding."""
+    """What one taaksysteem may do over one aansluiting, and for which doelbinding.
+
+    `conditions` None sets none. `protocol_note` False keeps no note of whom a disclosure was about (Besluit BRP 42).
+    """
 
     tenant_id: int
     machtiging_id: int
@@ -180,6 +210,10 @@ class Machtiging:
     valid_from: datetime
     valid_until: datetime
     withdrawn_at: datetime | None
+    conditions: Conditions | None = None
+    add_bsn: bool = False
+    leave_out_geheimhouding: bool = False
+    protocol_note: bool = True
 
 
 @dataclass(frozen=True, slots=True)
