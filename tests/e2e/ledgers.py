@@ -40,7 +40,10 @@ ORDER BY o.id
 
 @dataclass(slots=True)
 class Called:
-    """One call as its caller knows it. `status` is None where the connection broke. Times are Unix seconds."""
+    """One call as its caller knows it. `status` is None where the connection broke. Times are Unix seconds.
+
+    Names of headers are in lower case.
+    """
 
     trace: UUID
     member: Member
@@ -113,7 +116,8 @@ class Caller:
             request = self.session.request(method, url + path, headers=sent | headers, data=data or None)
             async with request as answer:
                 called.body = await answer.read()
-                called.status, called.headers = answer.status, dict(answer.headers)
+                called.status = answer.status
+                called.headers = {name.lower(): value for name, value in answer.headers.items()}
         except (aiohttp.ClientError, OSError):
             pass
         called.ended = time.time()

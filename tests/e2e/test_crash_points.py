@@ -165,7 +165,7 @@ async def test_call_that_rvig_processed_and_whose_answer_was_lost_is_closed_as_u
     called = await call
     assert (called.status, called.place, called.code) == (502, "upstream", "verbindingVerbroken")
     assert "RvIG kan de bevraging hebben verwerkt" in called.document["detail"]
-    assert "Retry-After" not in called.headers
+    assert "retry-after" not in called.headers
     rows = await stage.settle()
     assert rows[0].outcome == "niet_beantwoord"
     assert [one.status for one in stage.world.seen()] == [200]
@@ -194,7 +194,7 @@ async def test_answer_whose_closing_never_reached_the_register_is_dropped_and_re
     stage.database.deaf = True
     called = await call
     assert (called.status, called.place, called.code) == (503, "register", "uitkomstOnbekend")
-    assert "Retry-After" not in called.headers
+    assert "retry-after" not in called.headers
     assert HANNA.encode() not in called.body
     rows = await stage.check()
     assert rows[0].running

@@ -41,7 +41,7 @@ async def test_nothing_personal_and_no_secret_stands_where_it_does_not_belong(da
     # All four are what they seem to be: what may be there is found there.
     assert len(stage.refusals) > 20
     assert b"teVeelPogingen" not in b"".join(stage.refusals)
-    assert log.count(caller.ledger[0].headers["X-Transactie-Id"].encode()) == 1
+    assert log.count(caller.ledger[0].headers["x-transactie-id"].encode()) == 1
     assert b"koppelpunt_refusals_total" in metrics
     assert found_in(dump, {"OIN": member.account.oin, "client-ID": member.account.client_id}) == ["OIN", "client-ID"]
 
