@@ -80,13 +80,18 @@ class NamedAansluiting:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated taaksysteem. `bound` is the aansluiting of a gateway-issued token: (tenant_id, aansluiting_id)."""
+    """An authenticated taaksysteem. `bound` is the aansluiting of a gateway-issued token: (tenant_id, aansluiting_id).
+
+    `doelbinding` is the one that its headers name; `profile_headers` are those that its header profile reads.
+    """
 
     taaksysteem: Taaksysteem
     key: TaaksysteemKey
     bound: tuple[int, int] | None = None
     named: tuple[NamedAansluiting, ...] = ()
     user: str | None = field(default=None, repr=False)
+    doelbinding: str | None = field(default=None, repr=False)
+    profile_headers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,11 @@ The rules, in this order; each has its own code:
    of machtigingen never decides                                                   aansluitingNietGenoemd
 4. It is an aansluiting that a machtiging of this taaksysteem allows               aansluitingNietToegestaan
 5. It stands: state of its environment, validity, certificate, no block            aansluitingNietActief, geblokkeerd
-6. One machtiging covers the API; two doelbindingen without a name are no choice   apiNietToegestaan, doelbindingNietEenduidig
-7. Operation, question type and fields are in it                                   RvIG's own 403 documents
+6. One machtiging covers the API and has the doelbinding that is named;
+   two doelbindingen without a name are no choice                                  apiNietToegestaan, doelbindingOnbekend,
+                                                                                   doelbindingNietEenduidig
+7. The aansluitpatroon allows it                                                   codes of `tenants.patterns`, `gateway.patterns`
+8. Operation, question type and fields are in it                                   RvIG's own 403 documents
 
 Promise 1 of the design: nothing missing, expired, blocked, ambiguous or contradictory falls back to anything.
 """
@@ -21,6 +24,7 @@ from gateway.brp import problems
 from gateway.brp.problems import ProblemShape
 from gateway.call import Bevraging, Caller, Choice, NamedAansluiting
 from gateway.errors import AsRvig, Blocked, NotPermitted
+from gateway.patterns import check_call
 from gateway.snapshot import Snapshot, blocks_of, is_within
 from tenants.model import Aansluiting, ApiRight, Machtiging
 
@@ -46,7 +50,8 @@ def choose(caller: Caller, bevraging: Bevraging, snapshot: Snapshot, now: dateti
     if not over_it:
         raise _not_allowed()
     _check_stands(aansluiting, caller, bevraging, snapshot, now)
-    machtiging = _the_one(over_it, bevraging)
+    machtiging = _the_one(over_it, bevraging, caller.doelbinding)
+    check_call(caller, aansluiting, machtiging, bevraging, snapshot, now)
     _check_rights(machtiging.rights[bevraging.api.right], bevraging)
     return Choice(aansluiting, machtiging, bevraging.environment, bevraging.api)
 
@@ -141,10 +146,16 @@ def _check_stands(
         raise Blocked("certificaatVerlopen", "Het certificaat van de aansluiting is verlopen of nog niet geldig.")
 
 
-def _the_one(machtigingen: list[Machtiging], bevraging: Bevraging) -> Machtiging:
+def _the_one(machtigingen: list[Machtiging], bevraging: Bevraging, doelbinding: str | None) -> Machtiging:
     covering = [m for m in machtigingen if bevraging.api.right in m.rights]
     if not covering:
         raise NotPermitted("apiNietToegestaan", "De machtiging van dit taaksysteem omvat deze API niet.")
+    if doelbinding is not None:
+        covering = [m for m in covering if m.doelbinding == doelbinding]
+        if not covering:
+            raise NotPermitted(
+                "doelbindingOnbekend", "De genoemde doelbinding is niet die van een machtiging van dit taaksysteem."
+            )
     if len(covering) > 1:
         raise NotPermitted(
             "doelbindingNietEenduidig", "Voor deze aanroep gelden meerdere doelbindingen en er is er geen genoemd."

@@ -184,7 +184,11 @@ def _outcome(result: Result, code: str | None) -> str:
 def _seal_question(
     row_id: UUID, tenant_id: int, bevraging: Bevraging, caller: Caller, sealer: RecordSealer
 ) -> SealedRecord:
-    headers = {name: value for name, value in bevraging.headers.items() if name in RECORDED_HEADERS}
+    headers = {
+        name: value
+        for name, value in bevraging.headers.items()
+        if name in RECORDED_HEADERS or name in caller.profile_headers
+    }
     return sealer.seal_opening(
         tenant_id,
         row_id,

@@ -9,6 +9,7 @@ KoppelpuntError
 │   └── TooMany              over a rate or a ration
 ├── TenantError              the tenant's beheerder must act
 │   └── Blocked              a blokkade, or withdrawn, or expired
+│       └── PatternUnmet     the aansluiting is not as its aansluitpatroon wants it
 ├── OperatorError            the operator must act
 │   ├── IdentityUnavailable  a key or secret does not open, or contradicts the registry
 │   └── RegisterUnavailable  the register cannot be written
@@ -73,6 +74,10 @@ class TenantError(KoppelpuntError):
 
 class Blocked(TenantError):
     """A blokkade, a withdrawal or an expiry stands in the way; the register said so."""
+
+
+class PatternUnmet(Blocked):
+    """The aansluiting is not as its aansluitpatroon wants it: certificate, agreements, mandate or authorisation."""
 
 
 class OperatorError(KoppelpuntError):

@@ -30,6 +30,7 @@ from gateway.identifiers import uuid7
 from gateway.judging import judge_authorisation, judge_question
 from gateway.metrics import Metrics
 from gateway.outcome import answer_of, unusable
+from gateway.profiles import apply_profile
 from gateway.rations import Attempts, Rations, Ticket
 from gateway.records import RecordSealer
 from gateway.register import Permission, Receipt, RegisterWriter, Stale
@@ -78,6 +79,7 @@ async def exchange(bevraging: Bevraging, gate: Gate) -> Outgoing:
         record.caller = caller = gate.authenticate(bevraging)
         gate.check_shape(bevraging)
         judge_question(bevraging, gate.metrics)
+        record.caller = caller = apply_profile(caller, bevraging.headers, gate.snapshot.profiles)
         with gate.rations.take(caller.taaksysteem.tenant_id) as ticket:
             outgoing = await _carry(bevraging, caller, gate, record, ticket)
         record.end("beantwoord", "", outgoing.status)
@@ -116,7 +118,7 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
                 continue
             opened = time.monotonic()
             # A crash from here on leaves an opening without a closing: uitkomst onbekend, and visible as such.
-            result = await _send(bevraging, choice, token, permission, gate)
+            result = await _send(bevraging, caller, choice, token, permission, gate)
             # A crash here: RvIG may have answered and recorded; nobody got the answer. Still uitkomst onbekend.
             answered = time.monotonic()
             contents = read_contents(bevraging, result)
@@ -142,8 +144,11 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
     raise IdentityUnavailable("registratieInBeweging", "De registratie veranderde tijdens de aanroep steeds opnieuw.")
 
 
-async def _send(bevraging: Bevraging, choice: Choice, token: Token, permission: Permission, gate: Gate) -> Result:
-    headers = dict(bevraging.headers)
+async def _send(
+    bevraging: Bevraging, caller: Caller, choice: Choice, token: Token, permission: Permission, gate: Gate
+) -> Result:
+    # What its profile reads is between the taaksysteem and this gateway, whatever else an operator lets pass.
+    headers = {name: value for name, value in bevraging.headers.items() if name not in caller.profile_headers}
     if bevraging.traceparent is not None:
         headers["traceparent"] = bevraging.traceparent
     if bevraging.operation != Operation.CONVERSIE:

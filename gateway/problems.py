@@ -48,6 +48,7 @@ TABLE: Final[Mapping[type[KoppelpuntError], Entry]] = {
     errors.TooMany: Entry(429, "Er zijn te veel aanroepen.", "te-veel"),
     errors.TenantError: Entry(403, "De beheerder van de organisatie moet iets herstellen.", "beheerder"),
     errors.Blocked: Entry(403, "De aansluiting is geblokkeerd, ingetrokken of verlopen.", "geblokkeerd"),
+    errors.PatternUnmet: Entry(403, "De aansluiting voldoet niet aan haar aansluitpatroon.", "aansluitpatroon"),
     errors.OperatorError: Entry(503, "De dienst is tijdelijk niet beschikbaar.", "dienst"),
     errors.IdentityUnavailable: Entry(503, "De identiteit van de aansluiting is niet bruikbaar.", "identiteit"),
     errors.RegisterUnavailable: Entry(503, "Het register kan niet worden geschreven.", "register"),

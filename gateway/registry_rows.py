@@ -29,6 +29,8 @@ from tenants.model import (
     Tenant,
     TenantKey,
 )
+from tenants.pattern_rows import read_pattern_facts
+from tenants.taaksysteem_headers import read_header_profiles
 
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,23 +41,24 @@ _KEYS = """SELECT tenant_id, year, public_key, index_key_for_gateway
   FROM registry.tenant_key WHERE ($1::bigint[] IS NULL OR tenant_id = ANY ($1)) AND destroyed_at IS NULL"""
 _AANSLUITINGEN = """SELECT a.tenant_id, a.aansluiting_id, a.version, a.afnemer_id, a.organisation_oin, n.gemeentecode, n.mailbox_id,
     a.environment, a.pattern, a.state, a.scope_template, a.resource_server, a.valid_from, a.valid_until,
-    c.certificate_id, c.oin AS certificate_oin, c.fingerprint, c.chain_pem, c.key_sealed, c.not_before, c.not_after,
+    c.tenant_id AS certificate_tenant_id, c.certificate_id, c.oin AS certificate_oin, c.fingerprint, c.chain_pem, c.key_sealed, c.not_before, c.not_after,
     c.state AS certificate_state, r.credential_id, r.client_id, r.secret_sealed, r.authentication,
     r.state AS credential_state, r.version AS credential_version
   FROM registry.aansluiting a
   JOIN registry.afnemer n ON n.tenant_id = a.tenant_id AND n.afnemer_id = a.afnemer_id
-  JOIN registry.certificate c ON c.tenant_id = a.tenant_id AND c.certificate_id = a.certificate_id
+  JOIN registry.certificate c ON c.tenant_id = a.certificate_tenant_id AND c.certificate_id = a.certificate_id
   JOIN registry.credential r ON r.tenant_id = a.tenant_id AND r.credential_id = a.credential_id
   WHERE ($1::bigint[] IS NULL OR a.tenant_id = ANY ($1)) AND a.state <> 'beeindigd'
     AND c.fingerprint IS NOT NULL AND c.key_sealed IS NOT NULL"""
-_TAAKSYSTEMEN = """SELECT tenant_id, taaksysteem_id, version, name, environment, state, vaste_aansluiting_tenant_id, vaste_aansluiting_id
+_TAAKSYSTEMEN = """SELECT tenant_id, taaksysteem_id, version, name, environment, state, vaste_aansluiting_tenant_id, vaste_aansluiting_id,
+    header_profile
   FROM registry.taaksysteem WHERE $1::bigint[] IS NULL OR tenant_id = ANY ($1)"""
 _TAAKSYSTEEM_KEYS = """SELECT tenant_id, key_id, taaksysteem_id, kind, client_id, hash, hash_version, valid_from, valid_until, state
   FROM registry.taaksysteem_key WHERE ($1::bigint[] IS NULL OR tenant_id = ANY ($1)) AND state = 'active'"""
 _MACHTIGINGEN = """SELECT m.tenant_id, m.machtiging_id, m.version, m.aansluiting_id, m.taaksysteem_tenant_id, m.taaksysteem_id,
     m.doelbinding, m.rights, m.valid_from, m.valid_until, m.withdrawn_at,
     d.mandate_id, d.to_tenant_id, d.valid_from AS mandate_from, d.valid_until AS mandate_until,
-    d.withdrawn_at AS mandate_withdrawn_at, d.version AS mandate_version
+    d.withdrawn_at AS mandate_withdrawn_at, d.version AS mandate_version, d.header_choice
   FROM registry.machtiging m
   LEFT JOIN registry.mandate d ON d.tenant_id = m.tenant_id AND d.mandate_id = m.mandate_id
   WHERE ($1::bigint[] IS NULL OR m.tenant_id = ANY ($1)) AND m.withdrawn_at IS NULL"""
@@ -90,11 +93,18 @@ async def read_parts(connection: asyncpg.Connection, tenant_ids: list[int] | Non
             if number % 200 == 0:
                 await asyncio.sleep(0)
         grouped.append(of_tenant)
+    facts = await read_pattern_facts(connection, tenant_ids)
+    profiles = await read_header_profiles(connection, tenant_ids)
     parts: dict[int, TenantPart] = {}
     for row in await connection.fetch(_TENANTS, tenant_ids):
         tenant_id = row["tenant_id"]
         # The makers stand in the order of the members of a part.
-        parts[tenant_id] = TenantPart(_tenant(row), *(tuple(g.get(tenant_id, ())) for g in grouped))
+        parts[tenant_id] = TenantPart(
+            _tenant(row),
+            *(tuple(g.get(tenant_id, ())) for g in grouped),
+            pattern_facts=facts.get(tenant_id, ()),
+            header_profiles=profiles.get(tenant_id, ()),
+        )
     return parts
 
 
@@ -126,7 +136,7 @@ def _aansluiting(row: Mapping[str, Any]) -> Aansluiting:
         pattern=row["pattern"],
         state=row["state"],
         certificate=Certificate(
-            tenant_id=row["tenant_id"],
+            tenant_id=row["certificate_tenant_id"],
             certificate_id=row["certificate_id"],
             oin=Oin(row["certificate_oin"]),
             fingerprint=row["fingerprint"],
@@ -162,6 +172,7 @@ def _taaksysteem(row: Mapping[str, Any]) -> Taaksysteem:
         environment=row["environment"],
         state=row["state"],
         vaste_aansluiting=None if fixed is None else (row["vaste_aansluiting_tenant_id"], fixed),
+        header_profile=row["header_profile"],
     )
 
 
@@ -191,6 +202,7 @@ def _machtiging(row: Mapping[str, Any]) -> Machtiging:
             valid_until=_moment(row["mandate_until"], FOREVER),
             withdrawn_at=row["mandate_withdrawn_at"],
             version=row["mandate_version"],
+            header_choice=row["header_choice"],
         )
     return Machtiging(
         tenant_id=row["tenant_id"],

@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.pattern_watch import PatternWatch
+from gateway.profiles import CompiledProfile, compile_profile
+from tenants.header_profiles import HeaderProfile
 from tenants.model import (
     Aansluiting,
     Autorisatiebesluit,
@@ -19,6 +22,7 @@ from tenants.model import (
     Tenant,
     TenantKey,
 )
+from tenants.pattern_facts import PatternFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class TenantPart:
     taaksysteem_keys: tuple[TaaksysteemKey, ...] = ()
     machtigingen: tuple[Machtiging, ...] = ()
     besluiten: tuple[Autorisatiebesluit, ...] = ()
+    pattern_facts: tuple[PatternFacts, ...] = field(default=(), kw_only=True)
+    header_profiles: tuple[HeaderProfile, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(slots=True)
@@ -48,6 +54,8 @@ class Snapshot:
     blokkades: frozenset[Blokkade] = frozenset()
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     besluiten: dict[tuple[int, str], tuple[Autorisatiebesluit, ...]] = field(default_factory=dict)
+    patterns: dict[tuple[int, int], PatternWatch] = field(default_factory=dict)
+    profiles: dict[tuple[int, str], CompiledProfile] = field(default_factory=dict)
 
     def replace_tenant(self, tenant_id: int, part: TenantPart | None) -> None:
         """Put a tenant's new part in place of its old one; None takes the tenant away. Synchronous, so atomic here."""
@@ -88,7 +96,13 @@ class Snapshot:
             of_afnemer = (besluit.tenant_id, besluit.afnemer_id)
             self.besluiten[of_afnemer] = (*self.besluiten.get(of_afnemer, ()), besluit)
 
+        for facts in part.pattern_facts:
+            self.patterns[facts.tenant_id, facts.aansluiting_id] = PatternWatch(facts)
+        for profile in part.header_profiles:
+            self.profiles[part.tenant.tenant_id, profile.name] = compile_profile(profile)
+
     def _take_out(self, part: TenantPart) -> None:
+        self._take_out_rules(part)
         for key in part.keys:
             self.tenant_keys.pop((key.tenant_id, key.year), None)
         for aansluiting in part.aansluitingen:
@@ -108,6 +122,12 @@ class Snapshot:
         for besluit in part.besluiten:
             self.besluiten.pop((besluit.tenant_id, besluit.afnemer_id), None)
 
+    def _take_out_rules(self, part: TenantPart) -> None:
+        for facts in part.pattern_facts:
+            self.patterns.pop((facts.tenant_id, facts.aansluiting_id), None)
+        for profile in part.header_profiles:
+            self.profiles.pop((part.tenant.tenant_id, profile.name), None)
+
 
 def blocks_of(aansluiting: Aansluiting, taaksysteem: Taaksysteem, snapshot: Snapshot) -> tuple[Blokkade, ...]:
     """Every block that would stop this taaksysteem over this aansluiting; the same list as in the writing function."""
@@ -115,6 +135,7 @@ def blocks_of(aansluiting: Aansluiting, taaksysteem: Taaksysteem, snapshot: Snap
     return (
         Blokkade("tenant", str(aansluiting.tenant_id)),
         Blokkade("tenant", str(taaksysteem.tenant_id)),
+        Blokkade("tenant", str(aansluiting.certificate.tenant_id)),
         Blokkade("afnemer", aansluiting.afnemer_id),
         Blokkade("oin", aansluiting.organisation_oin),
         Blokkade("oin", aansluiting.certificate.oin),

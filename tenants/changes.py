@@ -6,6 +6,7 @@ A change raises the row's version by trigger, so that a gateway whose snapshot i
 import asyncpg
 
 from tenants.faults import NotFound
+from tenants.pattern_rows import check_patterns
 
 
 async def set_tenant_state(connection: asyncpg.Connection, tenant_id: int, state: str) -> None:
@@ -19,7 +20,10 @@ async def set_tenant_state(connection: asyncpg.Connection, tenant_id: int, state
 async def set_aansluiting_state(
     connection: asyncpg.Connection, tenant_id: int, aansluiting_id: int, state: str
 ) -> None:
-    """The state is concept, proef, productie, geblokkeerd or beeindigd (which is for ever). Raises NotFound."""
+    """The state is concept, proef, productie, geblokkeerd or beeindigd (which is for ever). Raises NotFound.
+
+    To put it to use it must be as its aansluitpatroon wants it: raises InputRefused with everything that is not.
+    """
     found = await connection.fetchval(
         "UPDATE registry.aansluiting SET state = $3 "
         "WHERE tenant_id = $1 AND aansluiting_id = $2 AND (state <> 'beeindigd' OR $3 = 'beeindigd') "
@@ -27,6 +31,8 @@ async def set_aansluiting_state(
         tenant_id, aansluiting_id, state,
     )  # fmt: skip
     _found(found, "aansluiting", aansluiting_id)
+    if state in {"proef", "productie"}:
+        await check_patterns(connection, tenant_id, [aansluiting_id])
 
 
 async def set_certificate_state(

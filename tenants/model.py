@@ -140,11 +140,15 @@ class Taaksysteem:
     environment: str
     state: str
     vaste_aansluiting: tuple[int, int] | None
+    header_profile: str = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Mandate:
-    """Leave of the afnemer's tenant (tenant_id) for taaksystemen of another tenant."""
+    """Leave of the afnemer's tenant (tenant_id) for taaksystemen of another tenant.
+
+    `header_choice`: a header alone may say that a call is for this tenant.
+    """
 
     tenant_id: int
     mandate_id: int
@@ -153,6 +157,7 @@ class Mandate:
     valid_until: datetime
     withdrawn_at: datetime | None
     version: int
+    header_choice: bool = False
 
 
 @dataclass(frozen=True, slots=True)

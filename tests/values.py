@@ -20,6 +20,7 @@ from tenants.model import (
     TaaksysteemKey,
     Tenant,
 )
+from tenants.pattern_facts import PatternFacts
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 START = NOW - timedelta(days=30)
@@ -111,6 +112,22 @@ def part(number: int = 1, *machtigingen: Machtiging, calling: Taaksysteem | None
         aansluitingen=(aansluiting(number),),
         taaksystemen=(calling or taaksysteem(number),),
         machtigingen=machtigingen,
+        pattern_facts=(pattern_facts(number),),
+    )
+
+
+def pattern_facts(number: int = 1) -> PatternFacts:
+    return PatternFacts(
+        tenant_id=number,
+        aansluiting_id=number,
+        pattern="standaard",
+        environment="productie",
+        afnemer_id=AfnemerId(f"{number:06d}"),
+        organisation_oin=oin(number),
+        organisation_kind="gemeente",
+        tenant_oin=oin(number),
+        tenant_kind="gemeente",
+        certificate_oin=oin(number),
     )
 
 

@@ -19,6 +19,7 @@ import asyncpg
 
 from gateway.demo.ground import Ground
 from gateway.pki import Issued
+from tenants.agreements import NewAgreement, add_agreement
 from tenants.autorisatie import NewBesluit, put_besluiten, read_rubrieken
 from tenants.callers import (
     NewMachtiging,
@@ -40,9 +41,12 @@ from tenants.registry import (
     ensure_tenant_years,
 )
 from tenants.scope import operator_scope, tenant_scope
+from tenants.taaksysteem_headers import set_header_profile
 
 ENVIRONMENT = "productie"
 ACTOR = "demo"
+PROFILE = "iconnect"
+"""The header profile of every taaksysteem: `x-gebruiker` says which employee asks."""
 BESLUIT_FROM = date(2024, 1, 1)
 
 
@@ -194,6 +198,7 @@ async def register_samples(
     by = Registration(connection, ground, public_half(ground.identity), public_half(ground.register))
     duinwijk, veenkant, zilverzand, turfmeer = [await _organisation(by, one) for one in afnemers.values()]
     burgerzaken = await _burgerzaken(by, duinwijk)
+    await _agreements(by, veenkant, "Heffingen Online B.V.")
     heffingen = await _shared_taaksysteem(
         by,
         ("Heffingen Online", "Heffingen Online B.V.", "leverancier", "00000099770100005000"),
@@ -235,11 +240,25 @@ async def _organisation(by: Registration, afnemer: SampleAfnemer) -> Organisatio
     return Organisation(afnemer, tenant_id, aansluiting_id, certificate_id, issued)
 
 
+async def _agreements(by: Registration, customer: Organisation, vendor: str) -> None:
+    """What the pattern saas wants of a customer; and what asking informatieproducten wants of one that is no gemeente."""
+    today = datetime.now(UTC).date()
+    async with tenant_scope(by.connection, customer.tenant_id, actor=ACTOR):
+        for made in (
+            NewAgreement("contract", vendor, today),
+            NewAgreement("verwerkersovereenkomst", vendor, today),
+            NewAgreement("convenant", "RvIG", today),
+            NewAgreement("aanvullende_autorisatie", "RvIG", today, products=("adressering",)),
+        ):
+            await add_agreement(by.connection, customer.tenant_id, made)
+
+
 async def _burgerzaken(by: Registration, duinwijk: Organisation) -> CallingSystem:
     db, tenant_id, name = by.connection, duinwijk.tenant_id, "Burgerzaken Duinwijk"
     async with tenant_scope(db, tenant_id, actor=ACTOR):
         taaksysteem_id = await create_taaksysteem(db, tenant_id, name=name, environment=ENVIRONMENT)
         await set_vaste_aansluiting(db, tenant_id, taaksysteem_id, (tenant_id, duinwijk.aansluiting_id))
+        await set_header_profile(db, tenant_id, taaksysteem_id, PROFILE)
         await create_machtiging(db, tenant_id, _machtiging(BURGERZAKEN, duinwijk, (tenant_id, taaksysteem_id)))
         _, api_key = await issue_api_key(db, tenant_id, by.identity, taaksysteem_id)
     return CallingSystem(name, duinwijk.afnemer.name, tenant_id, taaksysteem_id, api_key=api_key)
@@ -253,6 +272,7 @@ async def _shared_taaksysteem(
     tenant_id = await _tenant(by, oin, owner, kind)
     async with tenant_scope(db, tenant_id, actor=ACTOR):
         taaksysteem_id = await create_taaksysteem(db, tenant_id, name=name, environment=ENVIRONMENT)
+        await set_header_profile(db, tenant_id, taaksysteem_id, PROFILE)
         client_id, secret = await issue_gateway_client(db, tenant_id, by.identity, taaksysteem_id)
     for customer in customers:
         async with tenant_scope(db, customer.tenant_id, actor=ACTOR):

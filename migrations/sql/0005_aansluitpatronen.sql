@@ -59,7 +59,7 @@ ALTER TABLE registry.aansluiting
   ADD FOREIGN KEY (certificate_tenant_id, certificate_id, certificate_oin) REFERENCES registry.certificate (tenant_id, certificate_id, organisation_oin),
   ADD FOREIGN KEY (tenant_id, exception_id, afnemer_id, organisation_oin, holder_tenant_id, holder_oin)
     REFERENCES registry.certificate_exception (tenant_id, exception_id, afnemer_id, organisation_oin, holder_tenant_id, holder_oin);
-CREATE INDEX aansluiting_of_certificate ON registry.aansluiting (certificate_tenant_id, certificate_id);
+CREATE INDEX aansluiting_of_certificate ON registry.aansluiting (certificate_tenant_id, certificate_id, environment);
 
 -- What an organisation agreed on, with whom, and until when; dates are days in the Netherlands, valid_until the first day
 -- after it. grace_until: until when an agreement whose time is over stops nothing yet, by whom and why.

@@ -12,6 +12,7 @@ import asyncpg
 
 from gateway.demo.ground import Ground
 from gateway.simulator.settings import SimAfnemer
+from tenants.agreements import NewAgreement, add_agreement
 from tenants.callers import (
     NewMachtiging,
     create_machtiging,
@@ -72,9 +73,19 @@ async def register_askers(world: World, claims: Sequence[Claims]) -> dict[Claims
             )
             world.simulator.afnemers.put(account)
             async with tenant_scope(world.tenants, tenant_id, actor=ACTOR):
+                await _agree_on_information(world.tenants, tenant_id)
                 api_key = await _register_afnemer(world.tenants, world.ground, tenant_id, certificate_id, account)
             askers[one] = Asker(tenant_id, account.client_id, api_key)
     return askers
+
+
+async def _agree_on_information(connection: asyncpg.Connection, tenant_id: int) -> None:
+    """Record what asking informatieproducten wants of an organisation that is no gemeente; RvIG does not look at it."""
+    today = datetime.now(UTC).date()
+    products = ("adressering", "gezag", "leeftijd")
+    await add_agreement(connection, tenant_id, NewAgreement("convenant", "RvIG", today))
+    autorisatie = NewAgreement("aanvullende_autorisatie", "RvIG", today, products=products)
+    await add_agreement(connection, tenant_id, autorisatie)
 
 
 async def _register_organisation(
