@@ -12,7 +12,8 @@ The rules, in this order; each has its own code:
    two doelbindingen without a name are no choice                                  apiNietToegestaan, doelbindingOnbekend,
                                                                                    doelbindingNietEenduidig
 7. The aansluitpatroon allows it                                                   codes of `tenants.patterns`, `gateway.patterns`
-8. Operation, question type and fields are in it                                   RvIG's own 403 documents
+8. It allows this question: user, role, hours, operation, type, parameters, fields RvIG's own 403 documents, and the
+                                                                                   codes of `gateway.doelbinding`
 
 Promise 1 of the design: nothing missing, expired, blocked, ambiguous or contradictory falls back to anything.
 """
@@ -20,21 +21,12 @@ Promise 1 of the design: nothing missing, expired, blocked, ambiguous or contrad
 from collections.abc import Iterable
 from datetime import datetime
 
-from gateway.brp import problems
-from gateway.brp.problems import ProblemShape
+from gateway import doelbinding
 from gateway.call import Bevraging, Caller, Choice, NamedAansluiting
-from gateway.errors import AsRvig, Blocked, NotPermitted
+from gateway.errors import Blocked, NotPermitted
 from gateway.patterns import check_call
 from gateway.snapshot import Snapshot, blocks_of, is_within
-from tenants.model import Aansluiting, ApiRight, Machtiging
-
-NOT_THIS_QUESTION = ProblemShape(
-    403,
-    "U bent niet geautoriseerd voor deze vraag.",
-    problems.FORBIDDEN_TYPE,
-    "unauthorized",
-    "De machtiging van dit taaksysteem staat deze bevraging niet toe.",
-)
+from tenants.model import Aansluiting, Machtiging
 
 
 def choose(caller: Caller, bevraging: Bevraging, snapshot: Snapshot, now: datetime) -> Choice:
@@ -52,7 +44,7 @@ def choose(caller: Caller, bevraging: Bevraging, snapshot: Snapshot, now: dateti
     _check_stands(aansluiting, caller, bevraging, snapshot, now)
     machtiging = _the_one(over_it, bevraging, caller.doelbinding)
     check_call(caller, aansluiting, machtiging, bevraging, snapshot, now)
-    _check_rights(machtiging.rights[bevraging.api.right], bevraging)
+    doelbinding.check(machtiging, caller, bevraging, aansluiting, snapshot, now)
     return Choice(aansluiting, machtiging, bevraging.environment, bevraging.api)
 
 
@@ -161,29 +153,6 @@ def _the_one(machtigingen: list[Machtiging], bevraging: Bevraging, doelbinding: 
             "doelbindingNietEenduidig", "Voor deze aanroep gelden meerdere doelbindingen en er is er geen genoemd."
         )
     return covering[0]
-
-
-def _check_rights(right: ApiRight, bevraging: Bevraging) -> None:
-    question = bevraging.question
-    if right.operations is not None and bevraging.operation not in right.operations:
-        raise AsRvig(NOT_THIS_QUESTION)
-    if right.types is not None and question.type is not None and question.type not in right.types:
-        raise AsRvig(NOT_THIS_QUESTION)
-    if right.fields is not None:
-        refused = [name for name in question.fields if not _is_covered(name, right.fields)]
-        if refused:
-            raise AsRvig(problems.unauthorized_fields(refused))
-
-
-def _is_covered(name: str, allowed: frozenset[str]) -> bool:
-    """A field is allowed by itself or by a group above it: `naam` allows `naam.voornamen`, never the other way."""
-    if name in allowed:
-        return True
-    while "." in name:
-        name = name.rpartition(".")[0]
-        if name in allowed:
-            return True
-    return False
 
 
 def _not_allowed() -> NotPermitted:

@@ -15,25 +15,20 @@ is RvIG's to judge, and so is every question to an API without rules here, such 
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from functools import lru_cache
-from typing import Final
 
 import structlog
 
+from gateway.besluiten import rights_of
 from gateway.brp import problems
-from gateway.brp.authorisation import AfnemerRights, AutorisatieRow, authorise, dutch_date, rubrieken_of_row
+from gateway.brp.authorisation import authorise, dutch_date
 from gateway.brp.problems import ProblemShape
 from gateway.brp.validation import validate
 from gateway.call import Bevraging, Choice
 from gateway.errors import AsRvig
 from gateway.metrics import Metrics
 from gateway.snapshot import Snapshot
-from tenants.model import Aansluiting, Autorisatiebesluit
 
 Today = Callable[[], date]
-
-_ROWS_AT_HAND: Final = 4_096
-"""Rows whose rubrieken are kept as sets, some 10 kB each; the others are read again when they are needed."""
 
 _log = structlog.get_logger("koppelpunt.judging")
 
@@ -65,17 +60,6 @@ def judge_authorisation(
         if choice.environment.authorisation == "refuse":
             raise AsRvig(shape)
         _observe(bevraging, shape, metrics, aansluiting=choice.aansluiting.aansluiting_id)
-
-
-def rights_of(aansluiting: Aansluiting, snapshot: Snapshot) -> AfnemerRights:
-    """What the afnemer of an aansluiting may ask: as a gemeente, or by its own besluiten and nobody else's."""
-    besluiten = snapshot.besluiten.get((aansluiting.tenant_id, aansluiting.afnemer_id), ())
-    return AfnemerRights(aansluiting.afnemer_id, aansluiting.gemeentecode, tuple(map(_row_of, besluiten)))
-
-
-@lru_cache(_ROWS_AT_HAND)
-def _row_of(besluit: Autorisatiebesluit) -> AutorisatieRow:
-    return AutorisatieRow(besluit.start, besluit.end, besluit.medium, rubrieken_of_row(besluit.rubrieken))
 
 
 def _observe(bevraging: Bevraging, shape: ProblemShape, metrics: Metrics, **facts: object) -> None:
