@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.brp.problems import NOT_OWN_BEWONING
 from tenants.model import AfnemerId, Oin
 
 Json = dict[str, Any]
@@ -23,7 +24,12 @@ _OPTIONAL: Final = {
 _CLAIMS: Final = {"OIN", "afnemerID", "gemeenteCode"}
 _EXPECTED: Final = {"status", "problem", "upstream_headers"}
 _RECORD: Final = {"pl_id", "burgerservicenummer", "request_zoek_rubrieken", "request_gevraagde_rubrieken"}
+_TABLE_ROW: Final = {
+    "afnemer_code", "tabel_regel_start_datum", "tabel_regel_eind_datum", "ad_hoc_medium", "ad_hoc_rubrieken",
+}  # fmt: skip
+_ADDRESS: Final = {"gemeente_code", "adresseerbaar_object_identificatie"}
 _GEMEENTECODE: Final = re.compile("[0-9]{4}")
+_DAY: Final = re.compile("[0-9]{8}|vandaag|morgen")
 _DOWNSTREAM: Final = {"status", "headers", "body"}
 
 
@@ -50,22 +56,37 @@ class Downstream:
 
 
 @dataclass(frozen=True, slots=True)
+class TableRow:
+    """A row of RvIG's autorisatietabel. A day is written yyyymmdd, or as *vandaag* or *morgen*; `end` None: no end."""
+
+    afnemer_id: str
+    start: str
+    end: str | None
+    medium: str
+    rubrieken: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
     """What must come of it. None: the case says nothing about that.
 
     `upstream_headers` are those of RvIG's request to its source, None for a header that must be absent. `records` are
-    the protocol records, without RvIG's own `pl_id`.
+    the protocol records, without RvIG's own `pl_id`. `calls` are those that RvIG gets: none where the gateway refuses.
     """
 
     status: int | None = None
     problem: Json | None = None
     upstream_headers: Mapping[str, str | None] = field(default_factory=dict)
     records: tuple[Mapping[str, str], ...] | None = None
+    calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case. `persons` are the BSNs in the source's answer; `fault` says why the case cannot be run at all."""
+    """One case. `persons` are the BSNs in the source's answer; `fault` says why the case cannot be run at all.
+
+    `table` None: the case states no autorisatietabel. `addresses` are those that RvIG knows.
+    """
 
     id: str
     told: str = ""
@@ -80,6 +101,8 @@ class Case:
     persons: tuple[str, ...] = ()
     expected: Expected = Expected()
     fault: str | None = None
+    table: tuple[TableRow, ...] | None = None
+    addresses: tuple[Mapping[str, str], ...] = ()
 
 
 def read_file(path: Path) -> tuple[Case, ...]:
@@ -109,6 +132,7 @@ def read_case(value: object) -> Case:
     _refuse_unknown(members, _REQUIRED | _OPTIONAL, "case")
     body = members["body"]
     persons = [_object(one, "answer_persons") for one in _list(members, "answer_persons")]
+    downstream = _downstream(members.get("downstream"))
     return Case(
         id=_text(members["id"], "id"),
         told=_told(members.get("source")),
@@ -119,9 +143,11 @@ def read_case(value: object) -> Case:
         body=None if body is None else _object(body, "body"),
         claims=_claims(members["claims"]),
         existing_gezag_oins=frozenset(real_oin(oin) for oin in _list(members, "existing_gezag_oins")),
-        downstream=_downstream(members.get("downstream")),
+        downstream=downstream,
         persons=tuple(_text(one.get("burgerservicenummer"), "answer_persons") for one in persons),
-        expected=_expected(members["expect"]),
+        expected=_expected(members["expect"], answered=downstream is not None),
+        table=None if members.get("autorisatietabel") is None else _table(members),
+        addresses=tuple(_address(one) for one in _list(members, "adressen")),
     )
 
 
@@ -160,21 +186,59 @@ def _downstream(value: object) -> Downstream | None:
     )
 
 
-def _expected(value: object) -> Expected:
+def _table(members: Json) -> tuple[TableRow, ...]:
+    return tuple(_table_row(one) for one in _list(members, "autorisatietabel"))
+
+
+def _table_row(value: object) -> TableRow:
+    members = _object(value, "autorisatietabel")
+    _refuse_unknown(members, _TABLE_ROW, "autorisatietabel")
+    end = members.get("tabel_regel_eind_datum")
+    return TableRow(
+        _text(members.get("afnemer_code"), "afnemer_code"),
+        _day(members.get("tabel_regel_start_datum")),
+        None if end is None else _day(end),
+        _text(members.get("ad_hoc_medium") or "", "ad_hoc_medium"),
+        _text(members.get("ad_hoc_rubrieken") or "", "ad_hoc_rubrieken"),
+    )
+
+
+def _day(value: object) -> str:
+    text = str(value) if isinstance(value, int) else _text(value, "autorisatietabel")
+    if not _DAY.fullmatch(text):
+        raise Unreadable("autorisatietabel: a day was expected")
+    return text
+
+
+def _address(value: object) -> Mapping[str, str]:
+    members = _texts(value, "adressen")
+    if members.keys() != _ADDRESS:
+        raise Unreadable("adressen: a gemeente_code and an adresseerbaar_object_identificatie were expected")
+    return members
+
+
+def _expected(value: object, *, answered: bool) -> Expected:
     if isinstance(value, list):
         records = [_texts(one, "expect") for one in value]
         for one in records:
             _refuse_unknown(one, _RECORD, "expect")
-        return Expected(records=tuple({name: one[name] for name in one if name != "pl_id"} for one in records))
+        return Expected(records=tuple({name: one[name] for name in one if name != "pl_id"} for one in records), calls=1)
     members = _object(value, "expect")
     _refuse_unknown(members, _EXPECTED, "expect")
     problem = members.get("problem")
     upstream = _object(members.get("upstream_headers") or {}, "upstream_headers")
+    status = _status(members.get("status"), "expect")
     return Expected(
-        _status(members.get("status"), "expect"),
+        status,
         None if problem is None else _object(problem, "problem"),
         {name.lower(): None if value is None else _text(value, name) for name, value in upstream.items()},
+        calls=1 if answered or status < 300 or _is_rvigs_alone(problem) else 0,
     )
+
+
+def _is_rvigs_alone(problem: object) -> bool:
+    """What only RvIG can refuse, because only RvIG knows the addresses."""
+    return isinstance(problem, dict) and problem.get("detail") == NOT_OWN_BEWONING.detail
 
 
 def _told(value: object) -> str:

@@ -14,7 +14,8 @@ _LONGEST: Final = 160
 class Came:
     """What came of a case: the answer, what RvIG's proxy sent on, and the records of it in the register.
 
-    `upstream` is None when no call reached RvIG, `records` when the register was not read.
+    `upstream` is None when no call reached RvIG, `records` when the register was not read. `calls` are those that RvIG
+    got, None when nobody counted.
     """
 
     status: int
@@ -22,6 +23,7 @@ class Came:
     document: Any = None
     upstream: Mapping[str, str] | None = None
     records: Sequence[Mapping[str, str]] | None = None
+    calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ def judge(expected: Expected, came: Came) -> tuple[str, ...]:
     if expected.problem is not None and not reasons:
         reasons += _problem_reasons(expected.problem, came)
     reasons += _upstream_reasons(expected.upstream_headers, came.upstream)
+    if not reasons and expected.calls is not None and came.calls not in {None, expected.calls}:
+        reasons.append(f"{came.calls} calls reached RvIG, expected {expected.calls}")
     if expected.records is not None:
         reasons += _record_reasons(expected.records, came.records)
     return tuple(reasons)

@@ -13,6 +13,7 @@ import asyncpg
 from gateway.demo.ground import Ground
 from gateway.simulator.settings import SimAfnemer
 from tenants.agreements import NewAgreement, add_agreement
+from tenants.autorisatie import NewBesluit, replace_besluiten
 from tenants.callers import (
     NewMachtiging,
     create_machtiging,
@@ -77,6 +78,12 @@ async def register_askers(world: World, claims: Sequence[Claims]) -> dict[Claims
                 api_key = await _register_afnemer(world.tenants, world.ground, tenant_id, certificate_id, account)
             askers[one] = Asker(tenant_id, account.client_id, api_key)
     return askers
+
+
+async def register_besluiten(world: World, asker: Asker, afnemer_id: str, besluiten: Sequence[NewBesluit]) -> bool:
+    """Let an asker's afnemer have these besluiten and no other; say whether that changed anything."""
+    async with tenant_scope(world.tenants, asker.tenant_id, actor=ACTOR):
+        return await replace_besluiten(world.tenants, asker.tenant_id, afnemer_id, besluiten) > 0
 
 
 async def _agree_on_information(connection: asyncpg.Connection, tenant_id: int) -> None:

@@ -1,12 +1,14 @@
 """Runs cases: every group in a world of its own, each case by itself, and the register read when all have been asked.
 
 The gateway is a process, as in productie; the simulator is in this one, so that a case can say what its source answers
-and see what reached it.
+and see what reached it. The autorisatietabel of a case stands on both sides: with the simulator whole, as RvIG's, and in
+the registry as the besluiten of the afnemer that asks.
 """
 
 import asyncio
 import dataclasses
 import tempfile
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +19,21 @@ import aiohttp
 import asyncpg
 import orjson
 
+from gateway.judging import dutch_today
+from gateway.simulator.autorisatie import parse_addresses, parse_table
 from tenants.protocolregels import Protocolregel
 from tenants.reading import MOST, read_calls
 from tests.conformance.answers import source_answer
 from tests.conformance.cases import Case, Claims
 from tests.conformance.catalogue import catalogue_for
 from tests.conformance.judging import Came, Verdict, judge
-from tests.conformance.registering import ENVIRONMENT, Asker, register_askers, share_out
+from tests.conformance.registering import ENVIRONMENT, Asker, register_askers, register_besluiten, share_out
+from tests.conformance.table import besluiten_of, filled_table
 from tests.databases import Cluster, fresh_database
 from tests.world import ACTOR, GatewayProcess, World, world
 
 SECONDS_PER_CASE: Final = 15.0
+_SNAPSHOT_AGE: Final = b"koppelpunt_snapshot_age_seconds "
 _UNSENT: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _Register = Mapping[UUID, Protocolregel]
 
@@ -63,9 +69,43 @@ async def _run_world(cases: Sequence[Case], claims: Sequence[Claims], cluster: C
         catalogue = catalogue_for(cases)
         async with world(database, Path(directory), environment=ENVIRONMENT, catalogue=catalogue) as made:
             askers = await register_askers(made, claims)
+            asked: dict[int, Asked | Verdict] = {}
             async with made.gateways() as (gateway,), _session() as session:
-                asked = [await _ask(case, askers[case.claims], made, gateway, session) for case in cases]
-            return await _judge_all(asked, made)
+                # Cases with the same table follow each other, so that it is registered once.
+                for place in sorted(range(len(cases)), key=lambda place: _table_key(cases[place])):
+                    case = cases[place]
+                    asker = askers[case.claims]
+                    await _authorise(case, asker, made, gateway, session)
+                    asked[place] = await _ask(case, asker, made, gateway, session)
+            return await _judge_all([asked[place] for place in range(len(cases))], made)
+
+
+def _table_key(case: Case) -> tuple[Claims, str]:
+    return case.claims, repr(case.table)
+
+
+async def _authorise(
+    case: Case, asker: Asker, made: World, gateway: GatewayProcess, session: aiohttp.ClientSession
+) -> None:
+    """Let RvIG and the registry have the table of the case, and RvIG its addresses; wait until the gateway knows."""
+    today = dutch_today()
+    simulator = made.simulator
+    simulator.autorisatie.table = None if case.table is None else parse_table(filled_table(case.table, today))
+    simulator.autorisatie.addresses = parse_addresses(list(case.addresses))
+    # Nothing but this changes the registry here, so whatever is read from now on is read because of it, and with it.
+    before = time.monotonic()
+    if await register_besluiten(made, asker, case.claims.afnemer_id, besluiten_of(case, today)):
+        async with asyncio.timeout(SECONDS_PER_CASE):
+            while await _read_at(gateway, session) < before:  # noqa: ASYNC110 - the gateway is another process
+                await asyncio.sleep(0.002)
+
+
+async def _read_at(gateway: GatewayProcess, session: aiohttp.ClientSession) -> float:
+    """When, at the earliest, the gateway has last read the registry."""
+    asked = time.monotonic()
+    async with session.get(f"http://127.0.0.1:{gateway.watch}/metrics") as answer:
+        lines = (await answer.read()).splitlines()
+    return asked - next(float(line.removeprefix(_SNAPSHOT_AGE)) for line in lines if line.startswith(_SNAPSHOT_AGE))
 
 
 async def _ask(
@@ -92,9 +132,10 @@ async def _ask(
     finally:
         if number is not None:
             simulator.faults.remove(number)
-    if case.expected.upstream_headers:
-        reached = [one for one in simulator.seen.all(since=before) if one.kind == "api"]
-        came = dataclasses.replace(came, upstream=reached[0].source_headers if len(reached) == 1 else None)
+    reached = [one for one in simulator.seen.all(since=before) if one.kind == "api"]
+    came = dataclasses.replace(
+        came, calls=len(reached), upstream=reached[0].source_headers if len(reached) == 1 else None
+    )
     return Asked(case, asker.tenant_id, came, None if transaction is None else UUID(transaction))
 
 

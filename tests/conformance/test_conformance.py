@@ -15,8 +15,7 @@ from tests.conformance.running import run_files
 from tests.databases import Cluster
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "brp" / "cases"
-WHOLE = ("http", "gezag-header", "protocollering")
-"""The files that pass whole. Validation and authorisation are not asked of the gateway yet."""
+FILES = ("autorisatie", "gezag-header", "http", "protocollering", "validatie")
 
 PATH = "/haalcentraal/api/brp/personen"
 RFC = "https://datatracker.ietf.org/doc/html/rfc7231#section-"
@@ -76,11 +75,35 @@ def write(folder: Path, name: str, *values: object) -> Path:
     return path
 
 
-def test_every_case_of_http_gezag_header_and_protocollering_passes(postgres_cluster: Cluster) -> None:
-    missing = [name for name in WHOLE if not (SHARED / f"{name}.jsonl").is_file()]
+def row(rubrieken: str, start: object = 20201128, end: object = None, **members: Any) -> dict[str, Any]:
+    """A row of the autorisatietabel of the afnemer that asks."""
+    return {
+        "afnemer_code": "000007",
+        "tabel_regel_start_datum": start,
+        "tabel_regel_eind_datum": end,
+        "ad_hoc_medium": "N",
+        "ad_hoc_rubrieken": rubrieken,
+    } | members
+
+
+def bewoning(id_: str, **members: Any) -> dict[str, Any]:
+    """A case about an address of which RvIG knows where it lies."""
+    body = {
+        "type": "BewoningMetPeildatum",
+        "peildatum": "2022-01-01",
+        "adresseerbaarObjectIdentificatie": "0518010000000002",
+    }
+    known = [{"gemeente_code": "0518", "adresseerbaar_object_identificatie": "0518010000000002"}]
+    path = "/haalcentraal/api/bewoning/bewoningen"
+    return made(id_, api="bewoningen", path=path, body=body, autorisatietabel=[], adressen=known, **members)
+
+
+@pytest.mark.timeout(300)
+def test_every_case_of_rvig_passes(postgres_cluster: Cluster) -> None:
+    missing = [name for name in FILES if not (SHARED / f"{name}.jsonl").is_file()]
     if missing:
         pytest.skip(f"no test cases of RvIG beside the project: {', '.join(missing)}")
-    files = read_folder(SHARED, WHOLE)
+    files = read_folder(SHARED, FILES)
     verdicts = run_files(files, postgres_cluster)
     assert {name: len(those) for name, those in verdicts.items()} == {name: len(files[name]) for name in files}
     assert [line for line in report(verdicts, shown=None) if line.startswith(" ")] == []
@@ -168,6 +191,12 @@ def test_a_case_fails_when_something_else_comes_than_it_expects(postgres_cluster
         ({"claims": GEMEENTE | {"gemeenteCode": "7"}}, "claims: this is no gemeenteCode"),
         ({"answer_persons": 7}, "answer_persons: an array was expected"),
         ({"body": []}, "body: an object was expected"),
+        ({"autorisatietabel": [row("10120", start="gisteren")]}, "autorisatietabel: a day was expected"),
+        ({"autorisatietabel": [row("10120") | {"pl_id": 1}]}, "autorisatietabel: members are not known: pl_id"),
+        (
+            {"adressen": [{"gemeente_code": "0518"}]},
+            "adressen: a gemeente_code and an adresseerbaar_object_identificatie were expected",
+        ),
     ],
 )
 def test_a_case_of_an_unknown_shape_is_refused(bend: dict[str, Any], reason: str) -> None:
@@ -250,5 +279,51 @@ def test_a_case_without_fault_is_read_whole() -> None:
         claims=Claims("00000099000000070000", "000007", "0700"),
         downstream=case.downstream,
         persons=("000000012",),
-        expected=Expected(records=({name: value for name, value in RECORD.items() if name != "pl_id"},)),
+        expected=Expected(records=({name: value for name, value in RECORD.items() if name != "pl_id"},), calls=1),
     )
+
+
+def test_a_case_is_asked_with_its_own_table_and_no_other(postgres_cluster: Cluster) -> None:
+    field = {
+        "code": "unauthorizedField",
+        "detail": "U bent niet geautoriseerd om de volgende gegevens op te vragen met fields: naam.geslachtsnaam",
+    }
+    refusal = refused(403, "6.5.3", "U bent niet geautoriseerd voor één of meerdere opgegeven field waarden.", **field)
+    nothing = {"code": "unauthorized", "detail": "Niet geautoriseerd voor ad hoc bevragingen."}
+    api = refused(403, "6.5.3", "U bent niet geautoriseerd voor het gebruik van deze API.", **nothing)
+    about = {
+        "may": ([row("10120 10240")], {"status": 200}),
+        "field": ([row("10120")], refusal),
+        "no table": (None, {"status": 200}),
+        "no row": ([], api),
+        "from tomorrow": ([row("10120 10240", start="morgen")], api),
+        "until today": ([row("10120 10240", end="vandaag")], api),
+        "until tomorrow": ([row("10120 10240", end="morgen")], {"status": 200}),
+        "post only": ([row("10120 10240", ad_hoc_medium="B")], api),
+        "of another": ([row("10120 10240", afnemer_code="000008")], api),
+    }  # fmt: skip
+    cases = [
+        made(id_, claims=NO_GEMEENTE, expect=expect, **({} if table is None else {"autorisatietabel": table}))
+        for id_, (table, expect) in about.items()
+    ]
+    assert verdicts_of(postgres_cluster, *cases) == dict.fromkeys(about, ())
+
+
+def test_only_rvig_knows_where_an_address_lies_so_only_then_a_refusal_costs_a_call(postgres_cluster: Cluster) -> None:
+    why = "Je mag alleen bewoning van adresseerbare objecten binnen de eigen gemeente raadplegen."
+    refusal = refused(403, "6.5.3", "U bent niet geautoriseerd voor deze vraag.", code="unauthorized", detail=why)
+    refusal["problem"]["instance"] = "/haalcentraal/api/bewoning/bewoningen"
+    asked = read_case(bewoning("elsewhere", expect=refusal))
+    assert (asked.expected.calls, read_case(made("asked")).expected.calls) == (1, 1)
+    assert read_case(made("refused", expect={"status": 403})).expected.calls == 0
+    assert verdicts_of(
+        postgres_cluster,
+        bewoning("elsewhere", expect=refusal),
+        bewoning("own", claims=GEMEENTE | {"gemeenteCode": "0518"}, expect={"status": 200}),
+    ) == {"elsewhere": (), "own": ()}
+
+
+def test_a_refusal_that_cost_a_call_is_a_failure_and_so_is_an_answer_without_one() -> None:
+    assert judge(Expected(status=403, calls=0), Came(403, calls=0)) == ()
+    assert judge(Expected(status=403, calls=0), Came(403, calls=1)) == ("1 calls reached RvIG, expected 0",)
+    assert judge(Expected(status=200, calls=1), Came(200, calls=0)) == ("0 calls reached RvIG, expected 1",)
