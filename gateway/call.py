@@ -7,6 +7,7 @@ from uuid import UUID
 from gateway.brp.problems import ProblemShape
 from gateway.brp.question import Question
 from gateway.catalogue import Api, Environment
+from gateway.presented import PresentedCertificate
 from tenants.model import Aansluiting, AfnemerId, Machtiging, Oin, Taaksysteem, TaaksysteemKey
 
 
@@ -29,6 +30,7 @@ class Received:
     source: str = field(repr=False)
     trace_id: UUID
     traceparent: str
+    certificate: PresentedCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Bevraging:
     fault: ProblemShape | None = None
     message_ids: tuple[str, ...] = ()
     content: object = field(default=None, repr=False)
+    certificate: PresentedCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Caller:
     user: str | None = field(default=None, repr=False)
     doelbinding: str | None = field(default=None, repr=False)
     profile_headers: frozenset[str] = frozenset()
+    roles: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
-"""Who calls: an API key or a token that the gateway issued, to the one taaksysteem that it belongs to.
+"""Who calls: API key, token of this gateway, token of the tenant's IDP, client certificate; to one taaksysteem.
 
 Owns the comparison of credentials and the limit on wrong ones. A credential counts only while its key, and the
-taaksysteem behind it, stand in the registry as it is known now; what a token says about that is never enough. Two
-credentials at once must belong to the same taaksysteem. Raises NotAuthenticated, without saying which part was wrong,
-and TooMany. Wrong credentials are limited per (source, credential), because one SaaS address serves sixty
-municipalities: the one whose secret has expired may not lock out the other fifty-nine.
+taaksysteem behind it, stand in the registry as it is known now; what a token says about that is never enough. All that
+are shown must belong to the same taaksysteem, and all that it requires must be shown (`gateway.proofs`). Raises
+NotAuthenticated, without saying which part was wrong, and TooMany; KeyUnknown and IdpUnavailable for an IDP's token.
+Wrong credentials are limited per (source, credential), because one SaaS address serves sixty municipalities: the one
+whose secret has expired may not lock out the other fifty-nine.
 """
 
 import hmac
@@ -16,15 +17,21 @@ from ipaddress import IPv6Address, ip_address
 from math import ceil
 from typing import Final, Protocol
 
-from gateway.call import Bevraging, Caller
+from gateway.call import Bevraging, Caller, NamedAansluiting
+from gateway.caller_index import CallerIndex
 from gateway.errors import NotAuthenticated, TooMany
+from gateway.idp.assertions import Use, check_assertion, read_assertion
+from gateway.idp.tokens import IdpToken
 from gateway.issued import IssuedToken, scope_of
+from gateway.presented import PresentedCertificate
+from gateway.proofs import Owner, Proof, agree, check_required
 from gateway.rates import Rates
 from tenants.keyring import Keyring, KeyringError, hash_secret
 from tenants.model import Aansluiting, Taaksysteem, TaaksysteemKey
 
 _DETAIL: Final = "De aanroep bevat geen geldige legitimatie."
 _NO_HASH: Final = bytes(32)
+_OF_THE_CALL: Final = frozenset({"api-key", "token", "idp"})
 
 
 class Lookup(Protocol):
@@ -43,6 +50,10 @@ class Lookup(Protocol):
         """Taaksystemen by (tenant_id, taaksysteem_id)."""
 
     @property
+    def callers(self) -> CallerIndex:
+        """Keys by what a call shows, and IDPs."""
+
+    @property
     def aansluitingen(self) -> Mapping[tuple[int, int], Aansluiting]:
         """Aansluitingen by (tenant_id, aansluiting_id)."""
 
@@ -52,6 +63,13 @@ class TokenReader(Protocol):
 
     def read(self, token: str, now: float) -> IssuedToken | None:
         """Return whom a token was made for, or None. `now` is Unix time in seconds."""
+
+
+class IdpTokenReader(Protocol):
+    """Reads tokens of tenants' IDPs."""
+
+    def read(self, token: str, now: float) -> IdpToken | None:
+        """Return whom a token names, or None. Raises KeyUnknown and IdpUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,39 +102,71 @@ class Authenticator:
     tokens: TokenReader
     clock: Callable[[], float] = time.time
     failures: Failures = field(default_factory=Failures)
+    idp_tokens: IdpTokenReader | None = None
+    audiences: frozenset[str] = frozenset()
 
     def authenticate(self, bevraging: Bevraging) -> Caller:
-        """Return the caller of one call. Raises NotAuthenticated or TooMany."""
+        """Return the caller of one call. Raises NotAuthenticated or TooMany; KeyUnknown when a key may yet come."""
         api_key = bevraging.headers.get("x-api-key")
         authorization = bevraging.headers.get("authorization")
-        if authorization is None:
-            if api_key is None:
-                raise not_authenticated()
-            return self._by_api_key(api_key, bevraging.source)
-        bearer = self._by_token(authorization, bevraging.source)
+        certificate, source = bevraging.certificate, bevraging.source
+        proofs = []
+        # The order is that of which key the register names: the one that says most of the call first.
+        if authorization is not None:
+            proofs.append(self._by_token(authorization, source, certificate))
         if api_key is not None:
-            other = self._by_api_key(api_key, bevraging.source)
-            if other.taaksysteem != bearer.taaksysteem:
-                raise NotAuthenticated(
-                    "legitimatiesTegenstrijdig", "De API-sleutel en het token horen niet bij hetzelfde taaksysteem."
-                )
-        return bearer
+            proofs.append(self._by_api_key(api_key, source))
+        if certificate is not None:
+            proofs.append(self._by_certificate(certificate, source, alone=not proofs))
+        if not proofs:
+            raise not_authenticated()
+        taaksysteem, key = agree(proofs, bevraging.environment.name)
+        if taaksysteem.requires:
+            check_required(taaksysteem, [proof.kind for proof in proofs])
+        says = proofs[0]
+        return Caller(taaksysteem, key, says.bound, says.named, says.user, roles=says.roles)
 
-    def authenticate_client(self, client_id: str, secret: str, source: str) -> Caller:
+    def authenticate_client(
+        self, client_id: str, secret: str, source: str, certificate: PresentedCertificate | None = None
+    ) -> Caller:
         """Return the caller with this client-ID and secret; an unknown one costs the same. Raises as above."""
         now = time.monotonic()
         self.failures.check(source, client_id, now)
         found = None
         for key in self.lookup.clients.get(client_id, ()) or (None,):
-            expected, version = (_NO_HASH, None) if key is None else (key.hash, key.hash_version)
-            if self._is_secret(secret, expected, version) and key is not None:
+            expected, version = (None, None) if key is None else (key.hash, key.hash_version)
+            if self._is_secret(secret, expected or _NO_HASH, version) and key is not None:
                 found = key
-        caller = None if found is None or found.kind != "client-secret" else self._caller_of(found)
-        if caller is None:
+        owner = None if found is None or found.kind != "client-secret" else self._owner_of(found)
+        if owner is None:
             raise self._refusal(source, client_id)
-        return caller
+        return self._client(owner, certificate, source)
 
-    def _by_api_key(self, api_key: str, source: str) -> Caller:
+    def authenticate_assertion(
+        self, text: str, client_id: str | None, source: str, certificate: PresentedCertificate | None = None
+    ) -> tuple[Caller, Use]:
+        """Return the caller that signed an assertion, and what must be used up before it counts. Raises as above."""
+        assertion = read_assertion(text)
+        if assertion is None or client_id not in {None, assertion.client_id}:
+            raise self._refusal(source, None)
+        self.failures.check(source, assertion.client_id, time.monotonic())
+        for key in self.lookup.clients.get(assertion.client_id, ()):
+            use = check_assertion(assertion, key, self.audiences, self.clock())
+            owner = None if use is None else self._owner_of(key)
+            if use is not None and owner is not None:
+                return self._client(owner, certificate, source), use
+        raise self._refusal(source, assertion.client_id)
+
+    def _client(self, owner: Owner, certificate: PresentedCertificate | None, source: str) -> Caller:
+        """The caller at the token endpoint. API key and bearer token are for the call; a certificate is for both."""
+        proofs = [Proof("client", (owner,))]
+        if certificate is not None:
+            proofs.append(self._by_certificate(certificate, source, alone=False))
+        taaksysteem, key = agree(proofs, None)
+        check_required(taaksysteem, [proof.kind for proof in proofs], beside=_OF_THE_CALL)
+        return Caller(taaksysteem, key)
+
+    def _by_api_key(self, api_key: str, source: str) -> Proof:
         # The current version first, as nearly every key has it. The hash is keyed: looking it up tells nothing by time.
         hashed = b""
         versions = self.keyring.versions
@@ -124,35 +174,66 @@ class Authenticator:
             hashed, _ = hash_secret(self.keyring, api_key, version)
             key = self.lookup.keys_by_hash.get(hashed)
             if key is not None and key.kind == "api-key" and key.hash_version == version:
-                caller = self._caller_of(key)
-                if caller is not None:
-                    return caller
+                owner = self._owner_of(key)
+                if owner is not None:
+                    return Proof("api-key", (owner,))
         raise self._refusal(source, hashed)
 
-    def _by_token(self, authorization: str, source: str) -> Caller:
-        scheme, _, token = authorization.partition(" ")
-        issued = self.tokens.read(token.strip(" "), self.clock()) if scheme.lower() == "bearer" else None
-        if issued is not None:
-            for key in self.lookup.clients.get(issued.client_id, ()):
-                if key.key_id == issued.key_id and (key.tenant_id, key.taaksysteem_id) == issued.taaksysteem:
-                    caller = self._caller_of(key, issued.aansluiting)
-                    aansluiting = self.lookup.aansluitingen.get(issued.aansluiting)
-                    if (
-                        caller is not None
-                        and aansluiting is not None
-                        and caller.taaksysteem.environment == issued.environment == aansluiting.environment
-                        and scope_of(aansluiting) == issued.scope
-                    ):
-                        return caller
+    def _by_certificate(self, certificate: PresentedCertificate, source: str, *, alone: bool) -> Proof:
+        keys = self.lookup.callers.of_certificate(certificate.thumbprint, certificate.oin)
+        owners = tuple(owner for owner in map(self._owner_of, keys) if owner is not None)
+        if alone and not owners:
+            raise self._refusal(source, certificate.thumbprint)
+        # Beside another credential, one that is nobody's contradicts it.
+        return Proof("certificate", owners)
+
+    def _by_token(self, authorization: str, source: str, certificate: PresentedCertificate | None) -> Proof:
+        scheme, _, text = authorization.partition(" ")
+        if scheme.lower() == "bearer":
+            token, now = text.strip(" "), self.clock()
+            issued = self.tokens.read(token, now)
+            if issued is not None:
+                proof = self._of_issued(issued)
+                bound_to = issued.thumbprint
+            else:
+                read = None if self.idp_tokens is None else self.idp_tokens.read(token, now)
+                proof = None if read is None else self._of_idp(read)
+                bound_to = None if read is None else read.identity.thumbprint
+            if proof is not None:
+                _check_bound(bound_to, certificate)
+                return proof
         # Every token is another: only the source can be limited.
         raise self._refusal(source, None)
 
-    def _caller_of(self, key: TaaksysteemKey, bound: tuple[int, int] | None = None) -> Caller | None:
+    def _of_issued(self, issued: IssuedToken) -> Proof | None:
+        for key in self.lookup.clients.get(issued.client_id, ()):
+            if key.key_id == issued.key_id and (key.tenant_id, key.taaksysteem_id) == issued.taaksysteem:
+                owner = self._owner_of(key)
+                aansluiting = self.lookup.aansluitingen.get(issued.aansluiting)
+                if (
+                    owner is not None
+                    and aansluiting is not None
+                    and owner[0].environment == issued.environment == aansluiting.environment
+                    and scope_of(aansluiting) == issued.scope
+                ):
+                    return Proof("token", (owner,), bound=issued.aansluiting)
+        return None
+
+    def _of_idp(self, token: IdpToken) -> Proof | None:
+        idp, identity = token.idp, token.identity
+        key = self.lookup.callers.by_idp_client.get((idp.tenant_id, idp.idp_id, identity.taaksysteem))
+        owner = None if key is None else self._owner_of(key)
+        if owner is None:
+            return None
+        named = () if identity.afnemer_id is None else (NamedAansluiting("idp", identity.afnemer_id, None),)
+        return Proof("idp", (owner,), named=named, user=identity.user, roles=identity.roles)
+
+    def _owner_of(self, key: TaaksysteemKey) -> Owner | None:
         taaksysteem = self.lookup.taaksystemen.get((key.tenant_id, key.taaksysteem_id))
         if taaksysteem is None or taaksysteem.state != "active" or key.state != "active":
             return None
         now = datetime.fromtimestamp(self.clock(), UTC)
-        return Caller(taaksysteem, key, bound) if key.valid_from <= now < key.valid_until else None
+        return (taaksysteem, key) if key.valid_from <= now < key.valid_until else None
 
     def _is_secret(self, secret: str, expected: bytes, version: int | None) -> bool:
         try:
@@ -172,6 +253,12 @@ class Authenticator:
         else:
             self.failures.note(source, credential, now)
         return not_authenticated()
+
+
+def _check_bound(bound_to: bytes | None, certificate: PresentedCertificate | None) -> None:
+    """A token that is bound to a certificate works over no other connection (RFC 8705, 3). Raises NotAuthenticated."""
+    if bound_to is not None and (certificate is None or certificate.thumbprint != bound_to):
+        raise NotAuthenticated("tokenGebonden", "Het token is gebonden aan een ander clientcertificaat.")
 
 
 def not_authenticated() -> NotAuthenticated:

@@ -12,6 +12,7 @@ KoppelpuntError
 │       └── PatternUnmet     the aansluiting is not as its aansluitpatroon wants it
 ├── OperatorError            the operator must act
 │   ├── IdentityUnavailable  a key or secret does not open, or contradicts the registry
+│   ├── IdpUnavailable       the keys of a tenant's IDP are not known, or too old
 │   └── RegisterUnavailable  the register cannot be written
 ├── TokenError               RvIG's token endpoint
 │   ├── TokenRefused         RvIG refuses the credentials; `code` says how
@@ -86,6 +87,10 @@ class OperatorError(KoppelpuntError):
 
 class IdentityUnavailable(OperatorError):
     """A certificate, key or secret cannot be used: it does not open, or it contradicts the registry."""
+
+
+class IdpUnavailable(OperatorError):
+    """The keys of a tenant's IDP are not known, or too old: its tokens cannot be judged."""
 
 
 class RegisterUnavailable(OperatorError):

@@ -54,7 +54,10 @@ class SigningKeys:
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """Who a token was made for: (tenant_id, id) of taaksysteem and aansluiting, the key by which it was asked for."""
+    """Who a token was made for: (tenant_id, id) of taaksysteem and aansluiting, the key by which it was asked for.
+
+    `thumbprint` is that of the client certificate over which it was asked for, and over which alone it works (RFC 8705).
+    """
 
     client_id: str
     taaksysteem: tuple[int, int]
@@ -64,6 +67,7 @@ class IssuedToken:
     scope: str
     expires: int
     not_before: int
+    thumbprint: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +78,17 @@ class TokenMint:
     issuer: str
     _read: OrderedDict[bytes, IssuedToken] = field(default_factory=OrderedDict, repr=False)
 
-    def make(self, taaksysteem: Taaksysteem, key: TaaksysteemKey, aansluiting: Aansluiting, now: float) -> str:
-        """Return a new token. `now` is Unix time in seconds."""
+    def make(
+        self,
+        taaksysteem: Taaksysteem,
+        key: TaaksysteemKey,
+        aansluiting: Aansluiting,
+        now: float,
+        thumbprint: bytes | None = None,
+    ) -> str:
+        """Return a new token, bound to a client certificate where one is given. `now` is Unix time in seconds."""
         issued = int(now)
-        payload = {
+        payload: dict[str, Any] = {
             "iss": self.issuer,
             "aud": key.client_id,
             "sub": key.client_id,
@@ -92,6 +103,8 @@ class TokenMint:
             "sleutel": key.key_id,
             "aansluiting": f"{aansluiting.tenant_id}/{aansluiting.aansluiting_id}",
         }
+        if thumbprint is not None:
+            payload["cnf"] = {"x5t#S256": _encode(thumbprint)}
         return jwt.encode(payload, self.keys.private, ALGORITHM, headers={"kid": self.keys.current, "typ": "at+jwt"})
 
     def read(self, token: str, now: float) -> IssuedToken | None:
@@ -215,6 +228,7 @@ def _read_payload(payload: Mapping[str, Any]) -> IssuedToken | None:
         scope=str(scope),
         expires=int(payload["exp"]),
         not_before=int(payload["nbf"]),
+        thumbprint=None if "cnf" not in payload else _decode(payload["cnf"]["x5t#S256"]),
     )
 
 
@@ -230,6 +244,10 @@ def _jwk(key: ec.EllipticCurvePublicKey) -> dict[str, str]:
 
 def _thumbprint(key: ec.EllipticCurvePublicKey) -> str:
     return _encode(hashlib.sha256(json.dumps(_jwk(key), separators=(",", ":"), sort_keys=True).encode()).digest())
+
+
+def _decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _encode(value: bytes) -> str:

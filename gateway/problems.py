@@ -51,6 +51,7 @@ TABLE: Final[Mapping[type[KoppelpuntError], Entry]] = {
     errors.PatternUnmet: Entry(403, "De aansluiting voldoet niet aan haar aansluitpatroon.", "aansluitpatroon"),
     errors.OperatorError: Entry(503, "De dienst is tijdelijk niet beschikbaar.", "dienst"),
     errors.IdentityUnavailable: Entry(503, "De identiteit van de aansluiting is niet bruikbaar.", "identiteit"),
+    errors.IdpUnavailable: Entry(503, "De identiteitsvoorziening is niet bereikbaar.", "identiteitsvoorziening"),
     errors.RegisterUnavailable: Entry(503, "Het register kan niet worden geschreven.", "register"),
     errors.TokenError: Entry(502, "RvIG gaf geen token.", "token"),
     errors.TokenRefused: Entry(502, "RvIG weigerde het token.", "token-geweigerd"),

@@ -13,10 +13,10 @@ from typing import Any
 import asyncpg
 
 from gateway.snapshot import TenantPart
+from tenants.caller_rows import IDPS, KEYS, make_idp, make_key
 from tenants.model import (
     Aansluiting,
     AfnemerId,
-    ApiRight,
     Autorisatiebesluit,
     Blokkade,
     Certificate,
@@ -25,11 +25,11 @@ from tenants.model import (
     Mandate,
     Oin,
     Taaksysteem,
-    TaaksysteemKey,
     Tenant,
     TenantKey,
 )
 from tenants.pattern_rows import read_pattern_facts
+from tenants.rights import read_terms
 from tenants.taaksysteem_headers import read_header_profiles
 
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -51,12 +51,11 @@ _AANSLUITINGEN = """SELECT a.tenant_id, a.aansluiting_id, a.version, a.afnemer_i
   WHERE ($1::bigint[] IS NULL OR a.tenant_id = ANY ($1)) AND a.state <> 'beeindigd'
     AND c.fingerprint IS NOT NULL AND c.key_sealed IS NOT NULL"""
 _TAAKSYSTEMEN = """SELECT tenant_id, taaksysteem_id, version, name, environment, state, vaste_aansluiting_tenant_id, vaste_aansluiting_id,
-    header_profile
+    header_profile, requires
   FROM registry.taaksysteem WHERE $1::bigint[] IS NULL OR tenant_id = ANY ($1)"""
-_TAAKSYSTEEM_KEYS = """SELECT tenant_id, key_id, taaksysteem_id, kind, client_id, hash, hash_version, valid_from, valid_until, state
-  FROM registry.taaksysteem_key WHERE ($1::bigint[] IS NULL OR tenant_id = ANY ($1)) AND state = 'active'"""
 _MACHTIGINGEN = """SELECT m.tenant_id, m.machtiging_id, m.version, m.aansluiting_id, m.taaksysteem_tenant_id, m.taaksysteem_id,
-    m.doelbinding, m.rights, m.valid_from, m.valid_until, m.withdrawn_at,
+    m.doelbinding, m.rights, m.conditions, m.add_bsn, m.leave_out_geheimhouding,
+    m.protocol_note = 'yes' OR m.policy_granted_by IS NULL AS protocol_note, m.valid_from, m.valid_until, m.withdrawn_at,
     d.mandate_id, d.to_tenant_id, d.valid_from AS mandate_from, d.valid_until AS mandate_until,
     d.withdrawn_at AS mandate_withdrawn_at, d.version AS mandate_version, d.header_choice
   FROM registry.machtiging m
@@ -79,9 +78,10 @@ async def read_parts(connection: asyncpg.Connection, tenant_ids: list[int] | Non
         (_KEYS, _tenant_key),
         (_AANSLUITINGEN, _aansluiting),
         (_TAAKSYSTEMEN, _taaksysteem),
-        (_TAAKSYSTEEM_KEYS, _taaksysteem_key),
+        (KEYS, make_key),
         (_MACHTIGINGEN, _machtiging),
         (_BESLUITEN, _besluit),
+        (IDPS, make_idp),
     )
     grouped: list[dict[int, list[Any]]] = []
     for query, make in makers:
@@ -173,21 +173,7 @@ def _taaksysteem(row: Mapping[str, Any]) -> Taaksysteem:
         state=row["state"],
         vaste_aansluiting=None if fixed is None else (row["vaste_aansluiting_tenant_id"], fixed),
         header_profile=row["header_profile"],
-    )
-
-
-def _taaksysteem_key(row: Mapping[str, Any]) -> TaaksysteemKey:
-    return TaaksysteemKey(
-        tenant_id=row["tenant_id"],
-        key_id=row["key_id"],
-        taaksysteem_id=row["taaksysteem_id"],
-        kind=row["kind"],
-        client_id=row["client_id"],
-        hash=row["hash"],
-        hash_version=row["hash_version"],
-        valid_from=_moment(row["valid_from"], ALWAYS),
-        valid_until=_moment(row["valid_until"], FOREVER),
-        state=row["state"],
+        requires=frozenset(row["requires"]),
     )
 
 
@@ -204,6 +190,7 @@ def _machtiging(row: Mapping[str, Any]) -> Machtiging:
             version=row["mandate_version"],
             header_choice=row["header_choice"],
         )
+    rights, conditions = read_terms(json.loads(row["rights"]), json.loads(row["conditions"]))
     return Machtiging(
         tenant_id=row["tenant_id"],
         machtiging_id=row["machtiging_id"],
@@ -213,10 +200,14 @@ def _machtiging(row: Mapping[str, Any]) -> Machtiging:
         taaksysteem_id=row["taaksysteem_id"],
         mandate=mandate,
         doelbinding=row["doelbinding"],
-        rights={name: _right(value) for name, value in json.loads(row["rights"]).items()},
+        rights=rights,
         valid_from=_moment(row["valid_from"], ALWAYS),
         valid_until=_moment(row["valid_until"], FOREVER),
         withdrawn_at=row["withdrawn_at"],
+        conditions=conditions,
+        add_bsn=row["add_bsn"],
+        leave_out_geheimhouding=row["leave_out_geheimhouding"],
+        protocol_note=row["protocol_note"],
     )
 
 
@@ -230,11 +221,3 @@ def _besluit(row: Mapping[str, Any]) -> Autorisatiebesluit:
         medium=row["medium"],
         rubrieken=row["rubrieken"],
     )
-
-
-def _right(value: Mapping[str, list[str] | None]) -> ApiRight:
-    def allowed(name: str) -> frozenset[str] | None:
-        listed = value.get(name)
-        return None if listed is None else frozenset(listed)
-
-    return ApiRight(types=allowed("types"), fields=allowed("fields"), operations=allowed("operations"))

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.caller_index import CallerIndex
 from gateway.pattern_watch import PatternWatch
 from gateway.profiles import CompiledProfile, compile_profile
 from tenants.header_profiles import HeaderProfile
@@ -16,6 +17,7 @@ from tenants.model import (
     Aansluiting,
     Autorisatiebesluit,
     Blokkade,
+    Idp,
     Machtiging,
     Taaksysteem,
     TaaksysteemKey,
@@ -38,6 +40,7 @@ class TenantPart:
     besluiten: tuple[Autorisatiebesluit, ...] = ()
     pattern_facts: tuple[PatternFacts, ...] = field(default=(), kw_only=True)
     header_profiles: tuple[HeaderProfile, ...] = field(default=(), kw_only=True)
+    idps: tuple[Idp, ...] = ()
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ class Snapshot:
     besluiten: dict[tuple[int, str], tuple[Autorisatiebesluit, ...]] = field(default_factory=dict)
     patterns: dict[tuple[int, int], PatternWatch] = field(default_factory=dict)
     profiles: dict[tuple[int, str], CompiledProfile] = field(default_factory=dict)
+    callers: CallerIndex = field(default_factory=CallerIndex)
 
     def replace_tenant(self, tenant_id: int, part: TenantPart | None) -> None:
         """Put a tenant's new part in place of its old one; None takes the tenant away. Synchronous, so atomic here."""
@@ -77,16 +81,14 @@ class Snapshot:
         return None if part is None else part.tenant
 
     def _put_in(self, part: TenantPart) -> None:
+        self.callers.put_in(part.idps, part.taaksysteem_keys)
         for key in part.keys:
             self.tenant_keys[key.tenant_id, key.year] = key
         for aansluiting in part.aansluitingen:
             self.aansluitingen[aansluiting.tenant_id, aansluiting.aansluiting_id] = aansluiting
         for taaksysteem in part.taaksystemen:
             self.taaksystemen[taaksysteem.tenant_id, taaksysteem.taaksysteem_id] = taaksysteem
-        for caller_key in part.taaksysteem_keys:
-            self.keys_by_hash[caller_key.hash] = caller_key
-            if caller_key.client_id is not None:
-                self.clients[caller_key.client_id] = (*self.clients.get(caller_key.client_id, ()), caller_key)
+        self._put_in_keys(part.taaksysteem_keys)
         for machtiging in part.machtigingen:
             of_taaksysteem = self.machtigingen.setdefault(
                 (machtiging.taaksysteem_tenant_id, machtiging.taaksysteem_id), {}
@@ -101,7 +103,15 @@ class Snapshot:
         for profile in part.header_profiles:
             self.profiles[part.tenant.tenant_id, profile.name] = compile_profile(profile)
 
+    def _put_in_keys(self, keys: Iterable[TaaksysteemKey]) -> None:
+        for key in keys:
+            if key.hash is not None:
+                self.keys_by_hash[key.hash] = key
+            if key.client_id is not None:
+                self.clients[key.client_id] = (*self.clients.get(key.client_id, ()), key)
+
     def _take_out(self, part: TenantPart) -> None:
+        self.callers.take_out(part.idps, part.taaksysteem_keys)
         self._take_out_rules(part)
         for key in part.keys:
             self.tenant_keys.pop((key.tenant_id, key.year), None)
@@ -110,7 +120,8 @@ class Snapshot:
         for taaksysteem in part.taaksystemen:
             self.taaksystemen.pop((taaksysteem.tenant_id, taaksysteem.taaksysteem_id), None)
         for caller_key in part.taaksysteem_keys:
-            self.keys_by_hash.pop(caller_key.hash, None)
+            if caller_key.hash is not None:
+                self.keys_by_hash.pop(caller_key.hash, None)
             if caller_key.client_id is not None:
                 self.clients.pop(caller_key.client_id, None)
         for machtiging in part.machtigingen:

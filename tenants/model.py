@@ -115,23 +115,56 @@ class Aansluiting:
 
 @dataclass(frozen=True, slots=True)
 class TaaksysteemKey:
-    """A caller's credential. Only the keyed hash is known; `client_id` is None for an API key."""
+    """A caller's credential, by its kind; of a secret only the keyed hash is known.
+
+    api-key: hash. client-secret: client_id and hash. private-key-jwt: client_id and `jwks` (JSON, public keys). idp: the
+    client `idp_client` at the tenant's IDP `idp_id`. certificate: `thumbprint` (SHA-256) or `oin`.
+    """
 
     tenant_id: int
     key_id: int
     taaksysteem_id: int
     kind: str
     client_id: str | None
-    hash: bytes = field(repr=False)
-    hash_version: int
+    hash: bytes | None = field(repr=False)
+    hash_version: int | None
     valid_from: datetime
     valid_until: datetime
     state: str
+    idp_id: int | None = None
+    idp_client: str | None = None
+    thumbprint: bytes | None = None
+    oin: str | None = None
+    jwks: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Idp:
+    """A tenant's own OIDC provider: what its tokens must say, and which claims mean what. `clock_skew` in seconds.
+
+    A claim is named by itself, or by its path with dots (`realm_access.roles`). None: the tokens say nothing of it.
+    """
+
+    tenant_id: int
+    idp_id: int
+    version: int
+    issuer: str
+    jwks_url: str
+    audience: str
+    algorithms: frozenset[str]
+    clock_skew: int
+    claim_taaksysteem: str
+    claim_user: str | None
+    claim_roles: str | None
+    claim_afnemer_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Taaksysteem:
-    """A calling application of a tenant in one environment. `vaste_aansluiting` is (tenant_id, aansluiting_id)."""
+    """A calling application of a tenant in one environment. `vaste_aansluiting` is (tenant_id, aansluiting_id).
+
+    `requires` are the kinds of proof that it must give together: api-key, token (of this gateway), idp, certificate.
+    """
 
     tenant_id: int
     taaksysteem_id: int
@@ -141,6 +174,7 @@ class Taaksysteem:
     state: str
     vaste_aansluiting: tuple[int, int] | None
     header_profile: str = "none"
+    requires: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

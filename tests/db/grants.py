@@ -7,7 +7,7 @@ import asyncpg
 DECLARED = Path(__file__).with_name("grants.txt")
 
 _GRANTS = """
-WITH mine AS (SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('registry', 'register', 'proef')),
+WITH mine AS (SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('registry', 'register', 'proef', 'auth')),
 granted (grantee, object, privilege) AS (
   SELECT x.grantee, m.nspname || '.' || c.relname, x.privilege_type
   FROM mine m JOIN pg_class c ON c.relnamespace = m.oid, aclexplode(c.relacl) x WHERE x.grantee <> c.relowner

@@ -11,7 +11,7 @@ from tests.db.calls import CLOSING, OPENING, closing, data_key, opening, uuid7
 from tests.db.grants import declared, granted
 from tests.worlds import mandate_and_machtiging
 
-SCHEMAS = ("registry", "register", "proef")
+SCHEMAS = ("registry", "register", "proef", "auth")
 REGISTER = [
     f"{schema}.{table}"
     for schema in ("register", "proef")
