@@ -119,10 +119,15 @@ def faults_of_policy(policy: Policy, rights: Rights, kind: str, grondslag: str) 
         yield "inzage refused, and nothing else, needs its article: Besluit BRP 46, with the part that holds."
 
 
-def read_right(value: Mapping[str, Any]) -> ApiRight:
-    """One API's restrictions as the registry keeps them. What cannot be read allows nothing: fails closed."""
-    if any(name not in _RESTRICTIONS for name in value):
-        return ApiRight(types=frozenset(), fields=frozenset(), operations=frozenset())
+def read_terms(rights: Rights, conditions: Mapping[str, Any]) -> tuple[dict[str, ApiRight], Conditions | None]:
+    """Rights and conditions as the registry keeps them. What this version cannot read gives no right at all."""
+    if faults_of_conditions(conditions):
+        return {}, None
+    readable = {api: value for api, value in rights.items() if not faults_of_rights({api: value})}
+    return {api: _read_right(value) for api, value in readable.items()}, _read_conditions(conditions)
+
+
+def _read_right(value: Mapping[str, Any]) -> ApiRight:
     fields = value.get("fields")
     return ApiRight(
         types=_allowed(value.get("types")),
@@ -134,12 +139,9 @@ def read_right(value: Mapping[str, Any]) -> ApiRight:
     )
 
 
-def read_conditions(value: Mapping[str, Any]) -> Conditions | None:
-    """The conditions as the registry keeps them; None when there are none. Raises ValueError for what is no condition."""
+def _read_conditions(value: Mapping[str, Any]) -> Conditions | None:
     if not value:
         return None
-    if faults := faults_of_conditions(value):
-        raise ValueError(" ".join(faults))
     hours = tuple(
         Hours(
             frozenset(DAYS.index(day) for day in one["days"]),
