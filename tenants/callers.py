@@ -7,24 +7,32 @@ taaksysteem is another's. Secrets are made here, shown once, and kept as a keyed
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 
 from tenants.faults import InputRefused, NotFound
 from tenants.keyring import Keyring, hash_secret
+from tenants.rights import (
+    Policy,
+    Rights,
+    faults_of_conditions,
+    faults_of_grounds,
+    faults_of_policy,
+    faults_of_rights,
+)
 
-Rights = Mapping[str, Mapping[str, Sequence[str] | None]]
-"""Per API by its right's name: {"personen": {"types": […] or null, "fields": […] or null}, "berichten":
-{"operations": […]}}. What is absent or null is not restricted."""
-
-_RESTRICTIONS = frozenset({"types", "fields", "operations"})
+NO_POLICY = Policy()
 
 
 @dataclass(frozen=True, slots=True)
 class NewMachtiging:
-    """`taaksysteem` is (tenant_id, taaksysteem_id); another tenant's needs a mandate."""
+    """`taaksysteem` is (tenant_id, taaksysteem_id); another tenant's needs a mandate.
+
+    `rights` and `conditions` are as `tenants.rights` describes them; `add_bsn` asks burgerservicenummer for the register.
+    """
 
     aansluiting_id: int
     taaksysteem: tuple[int, int]
@@ -36,6 +44,9 @@ class NewMachtiging:
     mandate_id: int | None = None
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    add_bsn: bool = False
+    policy: Policy = NO_POLICY
 
 
 async def create_taaksystemen(
@@ -180,17 +191,21 @@ async def withdraw_mandate(connection: asyncpg.Connection, tenant_id: int, manda
 async def create_machtigingen(
     connection: asyncpg.Connection, tenant_id: int, machtigingen: Sequence[NewMachtiging]
 ) -> list[int]:
-    """Make machtigingen; return their numbers. Raises InputRefused for rights that cannot be read."""
-    faults = [fault for one in machtigingen for fault in faults_of_rights(one.rights)]
-    if faults:
+    """Make machtigingen; return their numbers. Raises InputRefused with everything that is wrong with them.
+
+    What weakens the register (`policy`) is only asked here: it holds when another actor has granted it.
+    """
+    if faults := await _faults_of(connection, tenant_id, machtigingen):
         raise InputRefused(faults)
     rows = await connection.fetch(
         "INSERT INTO registry.machtiging (tenant_id, aansluiting_id, taaksysteem_tenant_id, taaksysteem_id, mandate_id, "
-        "  doelbinding, grondslag, ontvanger, verwerkingsactiviteit, rights, valid_from, valid_until) "
-        "SELECT $1, a, st, s, m, d, g, o, v, r, COALESCE(f, now()), COALESCE(u, 'infinity') "
+        "  doelbinding, grondslag, ontvanger, verwerkingsactiviteit, rights, valid_from, valid_until, conditions, add_bsn, "
+        "  leave_out_geheimhouding, protocol_note, protocol_note_article, inzage, inzage_article) "
+        "SELECT $1, a, st, s, m, d, g, o, v, r, COALESCE(f, now()), COALESCE(u, 'infinity'), c, b, l, p, pa, i, ia "
         "FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], "
-        "  $9::text[], $10::jsonb[], $11::timestamptz[], $12::timestamptz[]) WITH ORDINALITY "
-        "  n (a, st, s, m, d, g, o, v, r, f, u, place) ORDER BY place "
+        "  $9::text[], $10::jsonb[], $11::timestamptz[], $12::timestamptz[], $13::jsonb[], $14::boolean[], "
+        "  $15::boolean[], $16::text[], $17::text[], $18::text[], $19::text[]) WITH ORDINALITY "
+        "  n (a, st, s, m, d, g, o, v, r, f, u, c, b, l, p, pa, i, ia, place) ORDER BY place "
         "RETURNING machtiging_id",
         tenant_id,
         [one.aansluiting_id for one in machtigingen],
@@ -204,6 +219,13 @@ async def create_machtigingen(
         [json.dumps(one.rights) for one in machtigingen],
         [one.valid_from for one in machtigingen],
         [one.valid_until for one in machtigingen],
+        [json.dumps(one.conditions) for one in machtigingen],
+        [one.add_bsn for one in machtigingen],
+        [one.policy.leave_out_geheimhouding for one in machtigingen],
+        [one.policy.protocol_note for one in machtigingen],
+        [one.policy.protocol_note_article for one in machtigingen],
+        [one.policy.inzage for one in machtigingen],
+        [one.policy.inzage_article for one in machtigingen],
     )
     return [row["machtiging_id"] for row in rows]
 
@@ -222,17 +244,35 @@ async def withdraw_machtiging(connection: asyncpg.Connection, tenant_id: int, ma
     _found(found, "machtiging", machtiging_id)
 
 
-def faults_of_rights(rights: Rights) -> list[str]:
-    """Say what is wrong with rights. An unknown restriction is refused: it would restrict nothing."""
-    faults = [] if rights else ["A machtiging must give a right on one API at least."]
-    for api, restrictions in rights.items():
-        for name, values in restrictions.items():
-            if name not in _RESTRICTIONS:
-                faults.append(f"Right {api!r} has an unknown restriction {name!r}.")
-            elif values is not None and (
-                isinstance(values, str) or not values or not all(isinstance(value, str) and value for value in values)
-            ):
-                faults.append(f"Restriction {name!r} of right {api!r} must be a list of words, or null for all.")
+async def grant_policy(connection: asyncpg.Connection, tenant_id: int, machtiging_id: int) -> None:
+    """Let a machtiging leave out of the register what it asks for, from now on. By another actor than who made it.
+
+    Raises NotFound; asyncpg.CheckViolationError when it asks for nothing, has it, or the actor asked for it itself.
+    """
+    found = await connection.fetchval(
+        "UPDATE registry.machtiging SET policy_granted_by = current_setting('koppelpunt.actor') "
+        "WHERE tenant_id = $1 AND machtiging_id = $2 AND withdrawn_at IS NULL RETURNING machtiging_id",
+        tenant_id, machtiging_id,
+    )  # fmt: skip
+    _found(found, "machtiging", machtiging_id)
+
+
+async def _faults_of(
+    connection: asyncpg.Connection, tenant_id: int, machtigingen: Sequence[NewMachtiging]
+) -> list[str]:
+    rows = await connection.fetch(
+        "SELECT a.aansluiting_id, n.kind FROM registry.aansluiting a "
+        "JOIN registry.afnemer n ON n.tenant_id = a.tenant_id AND n.afnemer_id = a.afnemer_id "
+        "WHERE a.tenant_id = $1 AND a.aansluiting_id = ANY ($2)",
+        tenant_id, [one.aansluiting_id for one in machtigingen],
+    )  # fmt: skip
+    kinds = {row["aansluiting_id"]: row["kind"] for row in rows}
+    faults: list[str] = []
+    for one in machtigingen:
+        kind = kinds.get(one.aansluiting_id, "")
+        faults += faults_of_rights(one.rights) + faults_of_conditions(one.conditions)
+        faults += faults_of_grounds(kind, one.grondslag, one.ontvanger)
+        faults += faults_of_policy(one.policy, one.rights, kind, one.grondslag)
     return faults
 
 

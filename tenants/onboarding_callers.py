@@ -6,6 +6,7 @@ from tenants import callers
 from tenants.faults import InputRefused
 from tenants.onboarding_document import AansluitingReference, MachtigingPart, TaaksysteemPart, TenantPart
 from tenants.onboarding_work import IssuedSecret, Work
+from tenants.rights import Policy
 from tenants.scope import tenant_scope
 
 
@@ -81,16 +82,19 @@ async def apply_machtigingen(work: Work, part: TenantPart) -> None:
     for one in part.machtigingen:
         made = await _machtiging(work, tenant_id, one)
         rows = await work.connection.fetch(
-            "SELECT machtiging_id, grondslag, ontvanger, verwerkingsactiviteit, rights, mandate_id, valid_from, valid_until "
+            "SELECT machtiging_id, grondslag, ontvanger, verwerkingsactiviteit, rights, mandate_id, valid_from, valid_until, "
+            "  conditions, add_bsn, leave_out_geheimhouding, protocol_note, protocol_note_article, inzage, inzage_article "
             "FROM registry.machtiging WHERE tenant_id = $1 AND aansluiting_id = $2 AND taaksysteem_tenant_id = $3 "
             "AND taaksysteem_id = $4 AND doelbinding = $5 AND withdrawn_at IS NULL AND valid_until > now()",
             tenant_id, made.aansluiting_id, *made.taaksysteem, made.doelbinding,
         )  # fmt: skip
         wanted = (made.grondslag, made.ontvanger, made.verwerkingsactiviteit, one.rights, made.mandate_id)
+        terms = (one.conditions, one.add_bsn, made.policy)
         same = [
             row
             for row in rows
             if (row[1], row[2], row[3], json.loads(row["rights"]), row["mandate_id"]) == wanted
+            and (json.loads(row["conditions"]), row["add_bsn"], Policy(*row[10:15])) == terms
             and one.valid_from in {None, row["valid_from"]}
             and one.valid_until in {None, row["valid_until"]}
         ]
@@ -127,6 +131,9 @@ async def _machtiging(work: Work, tenant_id: int, part: MachtigingPart) -> calle
         mandate_id=mandate_id,
         valid_from=part.valid_from,
         valid_until=part.valid_until,
+        conditions=part.conditions,
+        add_bsn=part.add_bsn,
+        policy=part.register_policy.policy(),
     )
 
 

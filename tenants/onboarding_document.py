@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tenants.callers import faults_of_rights
 from tenants.faults import InputRefused
 from tenants.model import AfnemerId, Oin
+from tenants.rights import Policy, faults_of_conditions, faults_of_grounds, faults_of_policy, faults_of_rights
 
 AfnemerKind = Literal["gemeente", "overheidsorgaan", "derde", "samenwerkingsverband"]
 Pattern = Literal["standaard", "saas", "delegatie", "gezamenlijk-personeel", "koppelpunt"]
@@ -121,22 +121,40 @@ class MandatePart(_Part):
     valid_until: AwareDatetime | None = None
 
 
+class RegisterPolicyPart(_Part):
+    """What a machtiging asks of register and answer; what weakens the register holds when another has granted it."""
+
+    leave_out_geheimhouding: bool = False
+    protocol_note: Literal["yes", "no"] = "yes"
+    protocol_note_article: Line | None = None
+    inzage: Literal["shown", "refused"] = "shown"
+    inzage_article: Line | None = None
+
+    def policy(self) -> Policy:
+        return Policy(**self.model_dump())
+
+
 class MachtigingPart(_Part):
+    """`rights` and `conditions` as `tenants.rights` says. A gemeente must give grondslag and ontvanger."""
+
     afnemer_id: AfnemerIdText
     environment: str
     taaksysteem: TaaksysteemReference
     doelbinding: Line
-    grondslag: Line
-    ontvanger: Line
+    grondslag: Line | Literal[""] = ""
+    ontvanger: Line | Literal[""] = ""
     verwerkingsactiviteit: Line
-    rights: dict[str, dict[str, list[str] | None]]
+    rights: dict[str, dict[str, Any]]
     pattern: Pattern = "standaard"
     valid_from: AwareDatetime | None = None
     valid_until: AwareDatetime | None = None
+    conditions: dict[str, Any] = Field(default_factory=dict)
+    add_bsn: bool = False
+    register_policy: RegisterPolicyPart = RegisterPolicyPart()
 
     @model_validator(mode="after")
     def _readable_rights(self) -> "MachtigingPart":
-        if faults := faults_of_rights(self.rights):
+        if faults := faults_of_rights(self.rights) + faults_of_conditions(self.conditions):
             raise ValueError(" ".join(faults))
         return self
 
@@ -206,6 +224,17 @@ def _faults_of_references(document: Document) -> Iterator[str]:
                 yield f"{place}.aansluitingen.{index}.credential: there is no credential of that name."
             elif (credential.afnemer_id, credential.environment) != (one.afnemer_id, one.environment):
                 yield f"{place}.aansluitingen.{index}.credential: it is for another afnemer or environment."
+        kinds = {one.afnemer_id: one.kind or tenant.kind for one in tenant.afnemers}
+        for index, machtiging in enumerate(tenant.machtigingen):
+            for fault in _faults_of_machtiging(machtiging, kinds.get(machtiging.afnemer_id)):
+                yield f"{place}.machtigingen.{index}: {fault}"
+
+
+def _faults_of_machtiging(part: MachtigingPart, kind: str | None) -> Iterator[str]:
+    """What the registry would refuse; of an afnemer that is not in the document it refuses that itself."""
+    if kind is not None:
+        yield from faults_of_grounds(kind, part.grondslag, part.ontvanger)
+        yield from faults_of_policy(part.register_policy.policy(), part.rights, kind, part.grondslag)
 
 
 def _twice(place: str, names: Iterable[object]) -> Iterator[str]:

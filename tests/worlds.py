@@ -10,7 +10,6 @@ import asyncpg
 from gateway.pki import Issued, Pki
 from tenants.callers import (
     NewMachtiging,
-    Rights,
     create_machtiging,
     create_mandate,
     create_taaksysteem,
@@ -25,6 +24,7 @@ from tenants.registry import (
     create_tenant,
     ensure_tenant_years,
 )
+from tenants.rights import Rights
 from tenants.scope import operator_scope, tenant_scope
 
 EVERYTHING: Mapping[str, Any] = {

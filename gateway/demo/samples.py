@@ -23,7 +23,6 @@ from tenants.agreements import NewAgreement, add_agreement
 from tenants.autorisatie import NewBesluit, put_besluiten, read_rubrieken
 from tenants.callers import (
     NewMachtiging,
-    Rights,
     create_machtiging,
     create_mandate,
     create_taaksysteem,
@@ -40,6 +39,7 @@ from tenants.registry import (
     create_tenant,
     ensure_tenant_years,
 )
+from tenants.rights import Rights
 from tenants.scope import operator_scope, tenant_scope
 from tenants.taaksysteem_headers import set_header_profile
 
