@@ -19,6 +19,7 @@ from tenants import registry
 from tenants.certificates import CertificateFacts, read_certificate
 from tenants.faults import InputRefused
 from tenants.keyring import Keyring
+from tenants.onboarding_besluiten import apply_besluiten
 from tenants.onboarding_callers import apply_machtigingen, apply_mandates, apply_taaksystemen, apply_vaste_aansluitingen
 from tenants.onboarding_document import (
     CertificatePart,
@@ -69,6 +70,7 @@ async def apply(
             for part, opened in zip(read.tenants, secrets, strict=True):
                 async with tenant_scope(connection, work.tenants[part.oin], actor=actor):
                     await apply_afnemers(work, part)
+                    await apply_besluiten(work, part)
                     certificates = await apply_certificates(work, part, opened)
                     credentials = await apply_credentials(work, part, opened)
                     await apply_aansluitingen(work, part, certificates, credentials)

@@ -6,11 +6,22 @@ What refers to something else does so by a name that people know: OIN, AfnemerID
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
+from tenants.autorisatie import read_rubrieken
 from tenants.faults import InputRefused
 from tenants.model import AfnemerId, Oin
 from tenants.rights import Policy, faults_of_conditions, faults_of_grounds, faults_of_policy, faults_of_rights
@@ -22,12 +33,36 @@ OinText = Annotated[str, AfterValidator(lambda value: str(Oin(value)))]
 AfnemerIdText = Annotated[str, AfterValidator(lambda value: str(AfnemerId(value)))]
 
 
+def _rubrieken(value: object) -> tuple[str, ...]:
+    if not isinstance(value, str):
+        raise ValueError("give the rubrieken as one text, as in the autorisatietabel")  # noqa: TRY004 - pydantic's own
+    try:
+        return read_rubrieken(value)
+    except InputRefused as refusal:
+        raise ValueError(" ".join(refusal.faults)) from None
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+class BesluitPart(_Part):
+    """A row of the autorisatietabel: from `start` until the day before `end`; rubrieken as the table writes them."""
+
+    start: date
+    end: date | None = None
+    medium: str = Field("N", pattern=r"^[A-Z]$")
+    rubrieken: Annotated[tuple[str, ...], BeforeValidator(_rubrieken)]
+
+    @model_validator(mode="after")
+    def _some_days(self) -> "BesluitPart":
+        if self.end is not None and self.end <= self.start:
+            raise ValueError("it ends before it begins")
+        return self
+
+
 class AfnemerPart(_Part):
-    """OIN, name and kind are those of the tenant unless given."""
+    """OIN, name and kind are those of the tenant unless given. A gemeente needs no autorisatiebesluiten here."""
 
     afnemer_id: AfnemerIdText
     oin: OinText | None = None
@@ -35,6 +70,7 @@ class AfnemerPart(_Part):
     kind: AfnemerKind | None = None
     gemeentecode: str | None = Field(None, pattern=r"^[0-9]{4}$")
     mailbox_id: str | None = Field(None, pattern=r"^[0-9]{1,12}$")
+    autorisatiebesluiten: tuple[BesluitPart, ...] = ()
 
 
 class CertificatePart(_Part):
