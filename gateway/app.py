@@ -11,17 +11,16 @@ from typing import Any
 
 import asyncpg
 
-from gateway.caller import Authenticator
 from gateway.catalogue import Catalogue, read_catalogue
 from gateway.config import GatewayConfig
 from gateway.edge import Edge, Limits, answer_unreadable, check_shape, make_edge
 from gateway.exchange import Gate, Register, exchange
 from gateway.issued import TokenMint, read_signing_keys
-from gateway.issuing import issuing_routes
 from gateway.metrics import Metrics, make_metrics
 from gateway.mtls import Identities
 from gateway.places import Places
 from gateway.rations import Attempts, Rations
+from gateway.recognising import make_recognition
 from gateway.records import RecordSealer, SealedRecord
 from gateway.register import Opening, Patience, RegisterWriter, Server, WriterSettings
 from gateway.registry_reader import RegistryReader
@@ -59,9 +58,9 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     upstream = Upstream(wires, Places())
     registers = {kind: _register(config, schema, snapshot, identity) for kind, schema in SCHEMAS.items()}
     mint = TokenMint(read_signing_keys(config.token_keys_file), config.issuer)
-    authenticator = Authenticator(snapshot, identity, mint)
+    recognition = make_recognition(config, snapshot, identity, mint, metrics, partial(_connect, config))
     gate = Gate(
-        authenticate=authenticator.authenticate,
+        authenticate=recognition.authenticate,
         check_shape=check_shape,
         snapshot=snapshot,
         refresh=reader.refresh,
@@ -76,10 +75,15 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     )
     limits = Limits(body=config.body_limit, body_seconds=config.body_deadline)
     edge = make_edge(
-        partial(exchange, gate=gate), catalogue, routes=issuing_routes(authenticator, mint, snapshot), limits=limits
+        partial(exchange, gate=gate),
+        catalogue,
+        routes=recognition.routes,
+        limits=limits,
+        arrivals=recognition.arrivals,
     )
     _show(metrics, registers, reader, tokens)
     await reader.start()
+    recognition.start()
     keeper = asyncio.create_task(_keep_identities(snapshot, wires))
     try:
         for register in registers.values():
@@ -94,6 +98,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         keeper.cancel()
         with suppress(asyncio.CancelledError):
             await keeper
+        await recognition.close()
         await tokens.close()
         await wires.close()
         await reader.close()
@@ -117,7 +122,12 @@ async def run_gateway(
                 ready(ports["callers"], ports["watchers"])
 
         callers = ServeSettings(
-            config.bind, config.certificate_file, config.key_file, drain_seconds=config.drain_seconds
+            config.bind,
+            config.certificate_file,
+            config.key_file,
+            drain_seconds=config.drain_seconds,
+            client_ca_file=None if config.client_certificates == "off" else config.client_ca_file,
+            client_required=config.client_certificates == "required",
         )
         calls_ended = asyncio.Event()
         watching = make_watching(gateway.metrics.registry, gateway.checks)

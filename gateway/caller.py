@@ -157,6 +157,10 @@ class Authenticator:
                 return self._client(owner, certificate, source), use
         raise self._refusal(source, assertion.client_id)
 
+    def refuse(self, source: str) -> NotAuthenticated:
+        """Note a failure of a token and return the refusal. Raises TooMany when it was one too many."""
+        return self._refusal(source, None)
+
     def _client(self, owner: Owner, certificate: PresentedCertificate | None, source: str) -> Caller:
         """The caller at the token endpoint. API key and bearer token are for the call; a certificate is for both."""
         proofs = [Proof("client", (owner,))]

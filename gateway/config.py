@@ -3,17 +3,33 @@
 How it is read stands in `tenants.settings`. Times are in seconds, sizes in bytes.
 """
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from tenants.settings import ConfigError, Settings
 
 __all__ = ["ConfigError", "GatewayConfig"]
 
 
+def _listed(value: Any) -> Any:
+    """A text with commas as a list of what stands between them."""
+    return [part.strip().lower() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_listed)]
+Hosts = Annotated[frozenset[Annotated[str, Field(pattern=r"^[a-z0-9.:\[\]-]+$")]], BeforeValidator(_listed)]
+
+
 class GatewayConfig(Settings):
-    """The gateway process."""
+    """The gateway process.
+
+    `client_certificates` says what its own listener asks of callers (off, optional, required), `client_ca_file` which
+    anchors their certificates must lead to, `trusted_proxies` who may speak for callers and `forwarded_header` in which
+    header. `fetch_…` bounds what is fetched from elsewhere, `idp_keys_…` how old the keys of IDPs may be.
+    """
 
     database_url: str = Field(repr=False)
     identity_keyring_file: Path
@@ -35,4 +51,21 @@ class GatewayConfig(Settings):
     open_timeout: float = Field(default=2.0, gt=0)
     close_timeout: float = Field(default=5.0, gt=0)
     drain_seconds: float = Field(default=40.0, gt=0)
+    client_certificates: str = Field(default="off", pattern="^(off|optional|required)$")
+    client_ca_file: Path | None = None
+    trusted_proxies: Networks = ()
+    forwarded_header: str = Field(default="x-forwarded-for", pattern="^(x-forwarded-for|forwarded)$")
+    fetch_hosts: Hosts = frozenset()
+    fetch_internal_networks: Networks = ()
+    fetch_ca_file: Path | None = None
+    fetch_timeout: float = Field(default=5.0, gt=0, le=30)
+    idp_keys_refresh: float = Field(default=300.0, ge=1)
+    idp_keys_interval: float = Field(default=30.0, ge=1)
+    idp_keys_max_age: float = Field(default=86_400.0, ge=60)
     loop: str = Field(default="uvloop", pattern="^(uvloop|asyncio)$")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.client_certificates != "off" and (self.client_ca_file is None or self.certificate_file is None):
+            raise ValueError("asking callers for certificates needs client_ca_file and certificate_file")
+        return self

@@ -58,7 +58,7 @@ class Gate:
     `registers` go by the kind of environment, and `kinds` says of each environment of which kind it is.
     """
 
-    authenticate: Callable[[Bevraging], Caller]
+    authenticate: Callable[[Bevraging], Awaitable[Caller]]
     check_shape: Callable[[Bevraging], None]
     snapshot: Snapshot
     refresh: Callable[[Iterable[int]], Awaitable[None]]
@@ -76,7 +76,7 @@ async def exchange(bevraging: Bevraging, gate: Gate) -> Outgoing:
     """Carry one call through its life. Raises KoppelpuntError for every refusal; the edge makes it a document."""
     record = CallRecord(bevraging, time.monotonic())
     try:
-        record.caller = caller = gate.authenticate(bevraging)
+        record.caller = caller = await gate.authenticate(bevraging)
         gate.check_shape(bevraging)
         judge_question(bevraging, gate.metrics)
         record.caller = caller = apply_profile(caller, bevraging.headers, gate.snapshot.profiles)
@@ -115,6 +115,9 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
                 # Nothing was recorded and nothing left: the registry has moved on. Read it again, choose again.
                 record.choice = None
                 await gate.refresh((choice.aansluiting.tenant_id, caller.taaksysteem.tenant_id))
+                # Its credentials too: one of them may be what was withdrawn, and the taaksysteem is a new version.
+                caller = apply_profile(await gate.authenticate(bevraging), bevraging.headers, gate.snapshot.profiles)
+                record.caller = caller
                 continue
             opened = time.monotonic()
             # A crash from here on leaves an opening without a closing: uitkomst onbekend, and visible as such.

@@ -126,16 +126,6 @@ def is_allowed(address: Address, internal: Iterable[Network]) -> bool:
     return inner.is_global and not reserved
 
 
-def read_networks(text: str) -> tuple[Network, ...]:
-    """Read networks, separated by commas. Raises ValueError."""
-    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-
-
-def read_hosts(text: str) -> frozenset[str]:
-    """Read `name` and `name:port`, separated by commas; names are compared in lower case."""
-    return frozenset(part.strip().lower() for part in text.split(",") if part.strip())
-
-
 class _AddressRefused(OSError):
     """A name leads to an address that may not be connected to."""
 

@@ -20,6 +20,8 @@ from gateway.call import Caller, Outgoing, Received
 from gateway.caller import Authenticator
 from gateway.choose import allowed_aansluitingen
 from gateway.errors import NotAuthenticated
+from gateway.idp.assertions import TYPE, Use
+from gateway.idp.jws import ALGORITHMS
 from gateway.issued import SECONDS, TokenMint, scope_of
 from gateway.snapshot import Snapshot
 from tenants.model import Aansluiting
@@ -28,6 +30,12 @@ ROOT: Final = "/nidp/oauth/nam"
 TOKEN_PATH: Final = f"{ROOT}/token"
 JWKS_PATH: Final = f"{ROOT}/jwks"
 METADATA_PATH: Final = "/.well-known/oauth-authorization-server"
+
+_ANSWERS: Final = {
+    "legitimatieOntbreekt": "This client must present its client certificate too.",
+    "legitimatiesTegenstrijdig": "The client certificate is not this client's.",
+}
+"""What a client may know beyond being unknown: only codes that come after its own credential was right."""
 
 _MOST_FIELDS: Final = 32
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -46,22 +54,36 @@ class OAuthError(Exception):
 
 
 def issuing_routes(
-    authenticator: Authenticator, mint: TokenMint, snapshot: Snapshot, *, clock: Callable[[], float] = time.time
+    authenticator: Authenticator,
+    mint: TokenMint,
+    snapshot: Snapshot,
+    *,
+    clock: Callable[[], float] = time.time,
+    use: Callable[[Use], Awaitable[bool]] | None = None,
+    binds: bool = False,
 ) -> dict[str, Route]:
-    """Return the paths of the endpoint, for the edge. `clock` is Unix time in seconds."""
+    """Return the paths of the endpoint, for the edge. `clock` is Unix time in seconds.
+
+    `use` uses up a client assertion, and tells whether it was new; without it none is accepted. `binds` says whether
+    callers can present certificates, to which their tokens are bound then.
+    """
 
     async def token(received: Received) -> Outgoing:
         if received.method != "POST":
             return _not_allowed("POST")
         try:
-            caller, aansluiting = choose_grant(received, authenticator, snapshot, clock())
+            fields = read_form(received)
+            caller = await recognise(received, fields, authenticator, use)
+            aansluiting = choose_grant(fields, caller, snapshot, clock())
         except OAuthError as error:
             return _refusal(error)
-        value = mint.make(caller.taaksysteem, caller.key, aansluiting, clock())
+        certificate = received.certificate
+        bound_to = None if certificate is None else certificate.thumbprint
+        value = mint.make(caller.taaksysteem, caller.key, aansluiting, clock(), bound_to)
         answer = {"access_token": value, "token_type": "bearer", "expires_in": SECONDS, "scope": scope_of(aansluiting)}
         return Outgoing(200, _headers(), orjson.dumps(answer))
 
-    metadata = _document(_metadata(mint.issuer))
+    metadata = _document(_metadata(mint.issuer, signs=use is not None, binds=binds))
     return {
         TOKEN_PATH: token,
         JWKS_PATH: _document(mint.keys.jwks()),
@@ -71,23 +93,54 @@ def issuing_routes(
     }
 
 
-def choose_grant(
-    received: Received, authenticator: Authenticator, snapshot: Snapshot, now: float
-) -> tuple[Caller, Aansluiting]:
-    """Return who asks for a token, and for which aansluiting. Raises OAuthError, and TooMany for wrong secrets."""
-    fields = read_form(received)
-    client_id, secret = read_client(fields, received.headers.get("authorization"))
+async def recognise(
+    received: Received,
+    fields: Mapping[str, str],
+    authenticator: Authenticator,
+    use: Callable[[Use], Awaitable[bool]] | None,
+) -> Caller:
+    """Return who asks for a token. Raises OAuthError; TooMany for wrong ones, RegisterUnavailable for an assertion."""
+    source, certificate = received.source, received.certificate
+    authorization = received.headers.get("authorization")
     try:
-        caller = authenticator.authenticate_client(client_id, secret, received.source)
-    except NotAuthenticated:
-        raise OAuthError("invalid_client", "Unknown client, or wrong secret.", 401) from None
+        if "client_assertion" not in fields and "client_assertion_type" not in fields:
+            client_id, secret = read_client(fields, authorization)
+            return authenticator.authenticate_client(client_id, secret, source, certificate)
+        text = read_client_assertion(fields, authorization)
+        caller, once = authenticator.authenticate_assertion(text, fields.get("client_id"), source, certificate)
+    except NotAuthenticated as refused:
+        description = _ANSWERS.get(refused.code, "Unknown client, or wrong secret or signature.")
+        raise OAuthError("invalid_client", description, 401) from None
+    # Used up before anything else of the request is looked at: who replays it learns nothing from it.
+    if use is None or not await use(once):
+        raise OAuthError("invalid_client", "The assertion cannot be used, or was used before.", 401)
+    return caller
+
+
+def read_client_assertion(fields: Mapping[str, str], authorization: str | None) -> str:
+    """Return a client assertion that comes alone (RFC 7521, 4.2; RFC 6749, 2.3). Raises OAuthError."""
+    if authorization is not None or "client_secret" in fields:
+        raise OAuthError("invalid_request", "The client used more than one way to authenticate.")
+    text = fields.get("client_assertion")
+    if text is None or fields.get("client_assertion_type") != TYPE:
+        raise OAuthError("invalid_request", "client_assertion needs client_assertion_type, of the kind jwt-bearer.")
+    return text
+
+
+def audiences_of(issuer: str) -> frozenset[str]:
+    """Whom a client assertion may be meant for: the issuer, or its token endpoint (RFC 7523, 3)."""
+    return frozenset({issuer, issuer.removesuffix(ROOT) + TOKEN_PATH})
+
+
+def choose_grant(fields: Mapping[str, str], caller: Caller, snapshot: Snapshot, now: float) -> Aansluiting:
+    """Return for which aansluiting a token is asked. Raises OAuthError."""
     grant = fields.get("grant_type")
     if grant is None:
         raise OAuthError("invalid_request", "grant_type is missing.")
     if grant != "client_credentials":
         raise OAuthError("unsupported_grant_type", "Only client_credentials is supported.")
     candidates = allowed_aansluitingen(caller, snapshot, datetime.fromtimestamp(now, UTC))
-    return caller, choose_scope(fields.get("scope"), candidates)
+    return choose_scope(fields.get("scope"), candidates)
 
 
 def read_form(received: Received) -> dict[str, str]:
@@ -145,15 +198,22 @@ def choose_scope(scope: str | None, candidates: tuple[Aansluiting, ...]) -> Aans
     return fitting[0]
 
 
-def _metadata(url: str) -> dict[str, Any]:
+def _metadata(url: str, *, signs: bool, binds: bool) -> dict[str, Any]:
     root = url.removesuffix(ROOT)
+    signing = {"token_endpoint_auth_signing_alg_values_supported": sorted(ALGORITHMS)} if signs else {}
     return {
         "issuer": url,
         "token_endpoint": root + TOKEN_PATH,
         "jwks_uri": root + JWKS_PATH,
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+        "token_endpoint_auth_methods_supported": [
+            "client_secret_post",
+            "client_secret_basic",
+            *(["private_key_jwt"] if signs else []),
+        ],
+        "tls_client_certificate_bound_access_tokens": binds,
+        **signing,
     }
 
 

@@ -21,6 +21,7 @@ from hypercorn.utils import wrap_app
 from gateway.call import Outgoing
 from gateway.connection import Connection, Times
 from gateway.http1 import Application, Http1
+from gateway.peer import tls_extension, with_tls
 
 _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _BACKLOG: Final = 1024
@@ -28,7 +29,11 @@ _BACKLOG: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """Where to listen (`host:port`, `[::1]:port`), as whom, and within which limits. Times in seconds."""
+    """Where to listen (`host:port`, `[::1]:port`), as whom, and within which limits. Times in seconds.
+
+    `client_ca_file` are the anchors that callers' certificates must lead to: without it none is asked for. With
+    `client_required` nobody gets a connection without one.
+    """
 
     bind: str
     certificate_file: Path | None = None
@@ -40,6 +45,8 @@ class ServeSettings:
     most_connections: int = 4096
     most_requests: int = 10_000
     reuse_port: bool = False
+    client_ca_file: Path | None = None
+    client_required: bool = False
 
 
 class _CachedDate(Config):
@@ -57,7 +64,9 @@ class _CachedDate(Config):
         return self._made
 
 
-def make_server_context(certificate_file: Path, key_file: Path) -> ssl.SSLContext:
+def make_server_context(
+    certificate_file: Path, key_file: Path, client_ca_file: Path | None = None, *, client_required: bool = False
+) -> ssl.SSLContext:
     """Return the TLS context of a server. Raises OSError or ssl.SSLError when the files are not what they should be."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -65,6 +74,14 @@ def make_server_context(certificate_file: Path, key_file: Path) -> ssl.SSLContex
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_alpn_protocols(["http/1.1"])
     context.load_cert_chain(certificate_file, key_file)
+    if client_ca_file is not None:
+        context.load_verify_locations(client_ca_file)
+        # What the operator listed is trusted, root or not. A certificate that is shown must be good, asked for or not.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.verify_mode = ssl.CERT_REQUIRED if client_required else ssl.CERT_OPTIONAL
+        # A resumed session would bring its certificate back without another look at it.
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
     return context
 
 
@@ -98,7 +115,8 @@ async def serve(
             writer.transport.abort()
             return
         task = asyncio.current_task()
-        connection = Connection(app, http, settings.times, config, context, state, reader, writer)
+        application = with_tls(app, tls_extension(writer.get_extra_info("ssl_object")))
+        connection = Connection(application, http, settings.times, config, context, state, reader, writer)
         connections.add(connection)
         if task is not None:
             tasks.add(task)
@@ -157,7 +175,12 @@ def _tls(settings: ServeSettings) -> dict[str, Any]:
             raise ValueError("A certificate needs its key, and a key its certificate.")
         return {}
     return {
-        "ssl": make_server_context(settings.certificate_file, settings.key_file),
+        "ssl": make_server_context(
+            settings.certificate_file,
+            settings.key_file,
+            settings.client_ca_file,
+            client_required=settings.client_required,
+        ),
         "ssl_handshake_timeout": settings.handshake_seconds,
         "ssl_shutdown_timeout": settings.times.linger,
     }

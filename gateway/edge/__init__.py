@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 
 from gateway import problems
+from gateway.arrivals import Arrivals
 from gateway.brp import berichten, checks
 from gateway.brp.apis import TYPES
 from gateway.brp.problems import BAD_REQUEST_TYPE, METHOD_NOT_ALLOWED, NO_JSON, NOT_FOUND, ProblemShape
@@ -69,11 +70,16 @@ def make_edge(
     *,
     routes: Mapping[str, Route] | None = None,
     limits: Limits | None = None,
+    arrivals: Arrivals | None = None,
     make_id: Callable[[], UUID] = uuid7,
 ) -> Edge:
-    """Return the ASGI application. `routes` are exact paths beside the APIs, such as the token endpoint."""
+    """Return the ASGI application. `routes` are exact paths beside the APIs, such as the token endpoint.
+
+    `arrivals` tells from where a call came and with which certificate; without it, the connection's address alone.
+    """
     beside = dict(routes or {})
     within = limits or Limits()
+    arriving = arrivals or Arrivals()
     roots = _roots(catalogue)
 
     async def answer(received: Received) -> Outgoing:
@@ -93,7 +99,7 @@ def make_edge(
         headers: dict[str, str] = {}
         try:
             headers = read_headers(scope["headers"], scope["http_version"])
-            outgoing = await answer(await _read(scope, receive, headers, within, transaction_id))
+            outgoing = await answer(await _read(scope, receive, headers, within, arriving, transaction_id))
         except Disconnected:
             return
         except Exception as error:  # noqa: BLE001 - the last place where a caller can still get an answer
@@ -134,14 +140,14 @@ def _refuse(error: Exception, raw_path: bytes, transaction_id: UUID, catalogue: 
 
 
 async def _read(
-    scope: Scope, receive: Receive, headers: dict[str, str], limits: Limits, transaction_id: UUID
+    scope: Scope, receive: Receive, headers: dict[str, str], limits: Limits, arrivals: Arrivals, transaction_id: UUID
 ) -> Received:
     path = read_path(scope["raw_path"])
     query = read_query(scope["query_string"])
     trace = read_trace(headers.get("traceparent"), transaction_id)
+    source, certificate = arrivals.read(scope, headers)
     whole = scope.get("extensions", {}).get(WHOLE_BODY)
     body = await read_body(receive, headers, most=limits.body, seconds=limits.body_seconds, whole=whole)
-    peer = scope.get("client")
     return Received(
         id=transaction_id,
         # The id holds the time in its first 48 bits, in milliseconds.
@@ -151,9 +157,10 @@ async def _read(
         query=query,
         headers=headers,
         body=body,
-        source="" if peer is None else peer[0],
+        source=source,
         trace_id=trace.trace_id,
         traceparent=trace.traceparent,
+        certificate=certificate,
     )
 
 
@@ -179,6 +186,7 @@ def make_bevraging(received: Received, environment: Environment, api: Api, subpa
         fault=fault,
         message_ids=ids,
         content=content,
+        certificate=received.certificate,
     )
 
 

@@ -32,6 +32,7 @@ _LISTS: Final = frozenset(
         "accept-encoding",
         "accept-language",
         "cache-control",
+        "client-cert-chain",
         "connection",
         "cookie",
         "forwarded",
