@@ -68,7 +68,10 @@ def check_claims(claims: Claims, aansluiting: Aansluiting, *, endpoint: str | No
     """
     wanted_mailbox = aansluiting.mailbox_id
     wrong = {
-        "oin": any(_plain_oin(one) != aansluiting.organisation_oin for one in claims.oins),
+        # By an exception the certificate is another organisation's; then RvIG may name either.
+        "oin": any(
+            _plain_oin(one) not in {aansluiting.organisation_oin, aansluiting.certificate.oin} for one in claims.oins
+        ),
         "afnemerId": any(one.zfill(6) != aansluiting.afnemer_id for one in claims.afnemer_ids),
         "gemeentecode": _wrong_gemeentecode(claims, aansluiting.gemeentecode),
         FOREIGN_GEMEENTECODE: aansluiting.gemeentecode is None and bool(claims.gemeentecodes),

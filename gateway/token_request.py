@@ -137,10 +137,12 @@ def make_ask(aansluiting: Aansluiting, environment: Environment, api: Api) -> To
 
 
 def fill_scope(template: str, aansluiting: Aansluiting) -> str:
-    """Fill in {afnemer_id}, {oin} and {mailbox_id}, and nothing else. Raises IdentityUnavailable."""
+    """Fill in {afnemer_id}, {oin}, {certificate_oin} and {mailbox_id}, and nothing else. Raises IdentityUnavailable."""
     known = {
         "afnemer_id": aansluiting.afnemer_id,
         "oin": aansluiting.organisation_oin,
+        # Another's only by an exception to the certificate rule; whose OIN RvIG wants then is data, not code.
+        "certificate_oin": aansluiting.certificate.oin,
         "mailbox_id": aansluiting.mailbox_id,
     }
     parts: list[str] = []

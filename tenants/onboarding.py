@@ -31,6 +31,13 @@ from tenants.onboarding_document import (
     read_pem,
 )
 from tenants.onboarding_identities import apply_aansluitingen, apply_afnemers, apply_certificates, apply_credentials
+from tenants.onboarding_patterns import (
+    apply_agreements,
+    apply_exceptions,
+    apply_header_profiles,
+    apply_lendings,
+    check_document,
+)
 from tenants.onboarding_work import IssuedSecret, Opened, Work
 from tenants.scope import operator_scope, tenant_scope
 
@@ -71,15 +78,22 @@ async def apply(
                 async with tenant_scope(connection, work.tenants[part.oin], actor=actor):
                     await apply_afnemers(work, part)
                     await apply_besluiten(work, part)
-                    certificates = await apply_certificates(work, part, opened)
+                    await apply_certificates(work, part, opened)
+                    await apply_lendings(work, part)
+            for part, opened in zip(read.tenants, secrets, strict=True):
+                async with tenant_scope(connection, work.tenants[part.oin], actor=actor):
+                    await apply_agreements(work, part)
+                    await apply_exceptions(work, part)
                     credentials = await apply_credentials(work, part, opened)
-                    await apply_aansluitingen(work, part, certificates, credentials)
+                    await apply_aansluitingen(work, part, credentials)
+                    await apply_header_profiles(work, part)
                     await apply_taaksystemen(work, part)
             for part in read.tenants:
                 async with tenant_scope(connection, work.tenants[part.oin], actor=actor):
                     await apply_mandates(work, part)
                     await apply_vaste_aansluitingen(work, part)
                     await apply_machtigingen(work, part)
+            await check_document(work, read)
     except asyncpg.IntegrityConstraintViolationError as error:
         # The database's own detail would show values.
         raise InputRefused([f"The registry refuses this: {error.constraint_name} of {error.table_name}."]) from None

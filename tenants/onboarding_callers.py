@@ -5,6 +5,7 @@ import json
 from tenants import callers
 from tenants.faults import InputRefused
 from tenants.onboarding_document import AansluitingReference, MachtigingPart, TaaksysteemPart, TenantPart
+from tenants.onboarding_patterns import apply_header_choice, apply_header_profile
 from tenants.onboarding_work import IssuedSecret, Work
 from tenants.rights import Policy
 from tenants.scope import tenant_scope
@@ -21,6 +22,7 @@ async def apply_taaksystemen(work: Work, part: TenantPart) -> None:
             )
             work.made["taaksysteem"] += 1
         await _keys(work, part.oin, number, one)
+        await apply_header_profile(work, tenant_id, number, one.header_profile)
 
 
 async def _keys(work: Work, oin: str, taaksysteem_id: int, part: TaaksysteemPart) -> None:
@@ -49,12 +51,14 @@ async def apply_mandates(work: Work, part: TenantPart) -> None:
     tenant_id = work.tenants[part.oin]
     for one in part.mandates:
         to_tenant_id = await _tenant(work, one.to)
-        if await _mandate(work, tenant_id, to_tenant_id) is None:
-            await callers.create_mandate(
+        number = await _mandate(work, tenant_id, to_tenant_id)
+        if number is None:
+            number = await callers.create_mandate(
                 work.connection, tenant_id, to_tenant_id=to_tenant_id, reason=one.reason, valid_from=one.valid_from,
                 valid_until=one.valid_until,
             )  # fmt: skip
             work.made["mandate"] += 1
+        await apply_header_choice(work, tenant_id, number, allowed=one.header_choice)
 
 
 async def apply_vaste_aansluitingen(work: Work, part: TenantPart) -> None:

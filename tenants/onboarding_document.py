@@ -11,11 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
@@ -23,14 +20,20 @@ from pydantic import (
 
 from tenants.autorisatie import read_rubrieken
 from tenants.faults import InputRefused
-from tenants.model import AfnemerId, Oin
+from tenants.onboarding_shapes import (
+    AfnemerIdText,
+    AgreementPart,
+    ExceptionPart,
+    LendingPart,
+    Line,
+    OinText,
+    OwnProfilePart,
+    Part,
+)
 from tenants.rights import Policy, faults_of_conditions, faults_of_grounds, faults_of_policy, faults_of_rights
 
 AfnemerKind = Literal["gemeente", "overheidsorgaan", "derde", "samenwerkingsverband"]
 Pattern = Literal["standaard", "saas", "delegatie", "gezamenlijk-personeel", "koppelpunt"]
-Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
-OinText = Annotated[str, AfterValidator(lambda value: str(Oin(value)))]
-AfnemerIdText = Annotated[str, AfterValidator(lambda value: str(AfnemerId(value)))]
 
 
 def _rubrieken(value: object) -> tuple[str, ...]:
@@ -42,11 +45,7 @@ def _rubrieken(value: object) -> tuple[str, ...]:
         raise ValueError(" ".join(refusal.faults)) from None
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class BesluitPart(_Part):
+class BesluitPart(Part):
     """A row of the autorisatietabel: from `start` until the day before `end`; rubrieken as the table writes them."""
 
     start: date
@@ -61,7 +60,7 @@ class BesluitPart(_Part):
         return self
 
 
-class AfnemerPart(_Part):
+class AfnemerPart(Part):
     """OIN, name and kind are those of the tenant unless given. A gemeente needs no autorisatiebesluiten here."""
 
     afnemer_id: AfnemerIdText
@@ -73,7 +72,7 @@ class AfnemerPart(_Part):
     autorisatiebesluiten: tuple[BesluitPart, ...] = ()
 
 
-class CertificatePart(_Part):
+class CertificatePart(Part):
     """`chain` and `key` are PEM, or the path of a file with it. The name is for this document alone."""
 
     name: Line
@@ -82,7 +81,7 @@ class CertificatePart(_Part):
     organisation_oin: OinText | None = None
 
 
-class CredentialPart(_Part):
+class CredentialPart(Part):
     """Client-ID and secret at RvIG; the secret itself, or the path of a file with it."""
 
     name: Line
@@ -101,13 +100,14 @@ class CredentialPart(_Part):
         return self
 
 
-class AansluitingPart(_Part):
-    """`certificate` and `credential` are names in this document."""
+class AansluitingPart(Part):
+    """`certificate` and `credential` are names in this document; by an exception the certificate is one of `certificate_of`."""
 
     afnemer_id: AfnemerIdText
     environment: str
     certificate: str
     credential: str
+    certificate_of: OinText | None = None
     pattern: Pattern = "standaard"
     state: Literal["concept", "proef", "productie", "geblokkeerd"]
     scope_template: str | None = None
@@ -116,7 +116,7 @@ class AansluitingPart(_Part):
     valid_until: AwareDatetime | None = None
 
 
-class AansluitingReference(_Part):
+class AansluitingReference(Part):
     """An aansluiting in the environment of the taaksysteem; of the same tenant unless its OIN is given."""
 
     afnemer_id: AfnemerIdText
@@ -124,40 +124,45 @@ class AansluitingReference(_Part):
     tenant: OinText | None = None
 
 
-class GatewayClientPart(_Part):
+class GatewayClientPart(Part):
     """Credentials for the gateway's own token endpoint; a secret that is not given is made and shown once."""
 
     client_id: str = Field(pattern=r"^[!-~]{1,200}$")
     secret: str | None = Field(None, min_length=20, repr=False)
 
 
-class TaaksysteemPart(_Part):
-    """`api_key: true` makes one and shows it once, unless the taaksysteem has one that is active."""
+class TaaksysteemPart(Part):
+    """`api_key: true` makes one and shows it once, unless the taaksysteem has one that is active.
+
+    `header_profile` is one that the product knows, or an own one of this tenant.
+    """
 
     name: Line
     environment: str
     api_key: bool = False
     gateway_clients: tuple[GatewayClientPart, ...] = ()
     vaste_aansluiting: AansluitingReference | None = None
+    header_profile: str | None = None
 
 
-class TaaksysteemReference(_Part):
+class TaaksysteemReference(Part):
     """A taaksysteem in the environment of the aansluiting; of the same tenant unless its OIN is given."""
 
     name: Line
     tenant: OinText | None = None
 
 
-class MandatePart(_Part):
-    """Leave for taaksystemen of the tenant with OIN `to`."""
+class MandatePart(Part):
+    """Leave for taaksystemen of the tenant with OIN `to`; `header_choice`: whether a header alone may choose this tenant."""
 
     to: OinText
     reason: Line
     valid_from: AwareDatetime | None = None
     valid_until: AwareDatetime | None = None
+    header_choice: bool | None = None
 
 
-class RegisterPolicyPart(_Part):
+class RegisterPolicyPart(Part):
     """What a machtiging asks of register and answer; what weakens the register holds when another has granted it."""
 
     leave_out_geheimhouding: bool = False
@@ -170,7 +175,7 @@ class RegisterPolicyPart(_Part):
         return Policy(**self.model_dump())
 
 
-class MachtigingPart(_Part):
+class MachtigingPart(Part):
     """`rights` and `conditions` as `tenants.rights` says. A gemeente must give grondslag and ontvanger."""
 
     afnemer_id: AfnemerIdText
@@ -195,7 +200,7 @@ class MachtigingPart(_Part):
         return self
 
 
-class TenantPart(_Part):
+class TenantPart(Part):
     oin: OinText
     name: Line
     kind: Literal["gemeente", "overheidsorgaan", "derde", "samenwerkingsverband", "leverancier"]
@@ -208,9 +213,13 @@ class TenantPart(_Part):
     taaksystemen: tuple[TaaksysteemPart, ...] = ()
     mandates: tuple[MandatePart, ...] = ()
     machtigingen: tuple[MachtigingPart, ...] = ()
+    agreements: tuple[AgreementPart, ...] = ()
+    certificate_lendings: tuple[LendingPart, ...] = ()
+    certificate_exceptions: tuple[ExceptionPart, ...] = ()
+    header_profiles: tuple[OwnProfilePart, ...] = ()
 
 
-class Document(_Part):
+class Document(Part):
     tenants: tuple[TenantPart, ...] = Field(min_length=1)
 
 
@@ -241,9 +250,9 @@ def read_file(name: str, directory: Path) -> bytes:
 
 def _faults_of_references(document: Document) -> Iterator[str]:
     yield from _twice("tenants", (tenant.oin for tenant in document.tenants))
+    known = {(tenant.oin, one.name) for tenant in document.tenants for one in tenant.certificates}
     for number, tenant in enumerate(document.tenants):
         place = f"tenants.{number}"
-        certificates = {one.name for one in tenant.certificates}
         credentials = {one.name: one for one in tenant.credentials}
         yield from _twice(f"{place}.certificates", (one.name for one in tenant.certificates))
         yield from _twice(f"{place}.credentials", (one.name for one in tenant.credentials))
@@ -253,7 +262,7 @@ def _faults_of_references(document: Document) -> Iterator[str]:
             f"{place}.aansluitingen", ((one.afnemer_id, one.environment, one.pattern) for one in tenant.aansluitingen)
         )
         for index, one in enumerate(tenant.aansluitingen):
-            if one.certificate not in certificates:
+            if (one.certificate_of or tenant.oin, one.certificate) not in known:
                 yield f"{place}.aansluitingen.{index}.certificate: there is no certificate of that name."
             credential = credentials.get(one.credential)
             if credential is None:

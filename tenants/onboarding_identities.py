@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from tenants import registry
+from tenants.agreements import use_certificate
 from tenants.changes import rotate_certificate, rotate_credential
 from tenants.faults import InputRefused
 from tenants.onboarding_document import AansluitingPart, TenantPart
+from tenants.onboarding_patterns import find_exception
 from tenants.onboarding_work import Opened, Work
 
 _ENDED = frozenset({"retired", "revoked"})
@@ -41,8 +43,8 @@ async def apply_afnemers(work: Work, part: TenantPart) -> None:
         work.changed["afnemer"] += status == "UPDATE 1"
 
 
-async def apply_certificates(work: Work, part: TenantPart, opened: Opened) -> dict[str, int]:
-    """Keep what is new; return number by name. Raises InputRefused for one that was retired or revoked."""
+async def apply_certificates(work: Work, part: TenantPart, opened: Opened) -> None:
+    """Keep what is new. Raises InputRefused for one that was retired or revoked."""
     tenant_id = work.tenants[part.oin]
     rows = await work.connection.fetch(
         "SELECT certificate_id, fingerprint, state FROM registry.certificate "
@@ -64,10 +66,8 @@ async def apply_certificates(work: Work, part: TenantPart, opened: Opened) -> di
                 key_pem=facts.key_pem,
             )
             work.made["certificate"] += 1
-    return {
-        named.name: numbers[facts.fingerprint]
-        for named, facts in zip(part.certificates, opened.certificates, strict=True)
-    }
+    for named, facts in zip(part.certificates, opened.certificates, strict=True):
+        work.certificates[part.oin, named.name] = numbers[facts.fingerprint]
 
 
 async def apply_credentials(work: Work, part: TenantPart, opened: Opened) -> dict[str, int]:
@@ -92,13 +92,11 @@ async def apply_credentials(work: Work, part: TenantPart, opened: Opened) -> dic
     return numbers
 
 
-async def apply_aansluitingen(
-    work: Work, part: TenantPart, certificates: Mapping[str, int], credentials: Mapping[str, int]
-) -> None:
+async def apply_aansluitingen(work: Work, part: TenantPart, credentials: Mapping[str, int]) -> None:
     """Make aansluitingen, or bring them to the certificate, credential and state that the document says."""
     tenant_id = work.tenants[part.oin]
     rows = await work.connection.fetch(
-        "SELECT aansluiting_id, afnemer_id, environment, pattern, certificate_id, credential_id "
+        "SELECT aansluiting_id, afnemer_id, environment, pattern, certificate_id, credential_id, exception_id "
         "FROM registry.aansluiting WHERE tenant_id = $1 AND state <> 'beeindigd'",
         tenant_id,
     )
@@ -108,10 +106,11 @@ async def apply_aansluitingen(
     )
     missing = []
     for one in part.aansluitingen:
-        identity = (certificates[one.certificate], credentials[one.credential])
+        identity = (work.certificates[one.certificate_of or part.oin, one.certificate], credentials[one.credential])
+        exception_id = await find_exception(work, tenant_id, one)
         found = known.get((one.afnemer_id, one.environment, one.pattern))
         if found is not None:
-            work.changed["aansluiting"] += await _change(work, tenant_id, found, one, identity)
+            work.changed["aansluiting"] += await _change(work, tenant_id, found, one, (*identity, exception_id))
         elif one.afnemer_id not in oins:
             raise InputRefused([f"Afnemer {one.afnemer_id} is not of the tenant with OIN {part.oin}."])
         else:
@@ -127,6 +126,7 @@ async def apply_aansluitingen(
                     one.resource_server,
                     one.valid_from,
                     one.valid_until,
+                    exception_id,
                 )
             )
     await registry.create_aansluitingen(work.connection, tenant_id, missing)
@@ -134,12 +134,20 @@ async def apply_aansluitingen(
 
 
 async def _change(
-    work: Work, tenant_id: int, found: Mapping[str, Any], wanted: AansluitingPart, identity: tuple[int, int]
+    work: Work,
+    tenant_id: int,
+    found: Mapping[str, Any],
+    wanted: AansluitingPart,
+    identity: tuple[int, int, int | None],
 ) -> bool:
     number = found["aansluiting_id"]
-    if found["certificate_id"] != identity[0]:
+    before = (found["certificate_id"], found["credential_id"], found["exception_id"])
+    if (identity[2] or before[2]) is not None:
+        if (before[0], before[2]) != (identity[0], identity[2]):
+            await use_certificate(work.connection, tenant_id, number, identity[0], exception_id=identity[2])
+    elif before[0] != identity[0]:
         await rotate_certificate(work.connection, tenant_id, number, identity[0])
-    if found["credential_id"] != identity[1]:
+    if before[1] != identity[1]:
         await rotate_credential(work.connection, tenant_id, number, identity[1])
     status = await work.connection.execute(
         "UPDATE registry.aansluiting SET state = $3, scope_template = $4, resource_server = $5, "
@@ -150,4 +158,4 @@ async def _change(
         tenant_id, number, wanted.state, wanted.scope_template, wanted.resource_server, wanted.valid_from,
         wanted.valid_until,
     )  # fmt: skip
-    return bool(status == "UPDATE 1") or (found["certificate_id"], found["credential_id"]) != identity
+    return bool(status == "UPDATE 1") or before != identity

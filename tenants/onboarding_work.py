@@ -30,7 +30,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One onboarding under way. `tenants` is number by OIN, of all that were met."""
+    """One onboarding under way. `tenants` is number by OIN, of all that were met; `certificates` by OIN and name."""
 
     connection: asyncpg.Connection
     identity: Keyring
@@ -40,3 +40,4 @@ class Work:
     made: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
     secrets: list[IssuedSecret] = field(default_factory=list)
+    certificates: dict[tuple[str, str], int] = field(default_factory=dict)

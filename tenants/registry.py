@@ -62,6 +62,7 @@ class NewAansluiting:
     resource_server: str | None = None
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+    exception_id: int | None = None
 
 
 async def create_tenant(
@@ -233,10 +234,13 @@ async def create_aansluitingen(
     """Make aansluitingen; return their numbers in the order given."""
     rows = await connection.fetch(
         "INSERT INTO registry.aansluiting (tenant_id, afnemer_id, organisation_oin, environment, pattern, state, "
-        "  certificate_id, credential_id, scope_template, resource_server, valid_from, valid_until) "
-        "SELECT $1, a, o, e, p, s, c, r, t, v, COALESCE(f, '-infinity'), COALESCE(u, 'infinity') "
+        "  certificate_id, credential_id, scope_template, resource_server, valid_from, valid_until, exception_id, "
+        "  holder_tenant_id, holder_oin) "
+        "SELECT $1, a, o, e, p, s, c, r, t, v, COALESCE(f, '-infinity'), COALESCE(u, 'infinity'), w, "
+        "  x.holder_tenant_id, x.holder_oin "
         "FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], "
-        "  $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[]) n (a, o, e, p, s, c, r, t, v, f, u) "
+        "  $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::bigint[]) n (a, o, e, p, s, c, r, t, v, f, u, w) "
+        "LEFT JOIN registry.certificate_exception x ON x.tenant_id = $1 AND x.exception_id = w "
         "RETURNING aansluiting_id, afnemer_id, environment, pattern",
         tenant_id,
         [one.afnemer_id for one in aansluitingen],
@@ -250,6 +254,7 @@ async def create_aansluitingen(
         [one.resource_server for one in aansluitingen],
         [one.valid_from for one in aansluitingen],
         [one.valid_until for one in aansluitingen],
+        [one.exception_id for one in aansluitingen],
     )
     numbers = {(row["afnemer_id"], row["environment"], row["pattern"]): row["aansluiting_id"] for row in rows}
     return [numbers[one.afnemer_id, one.environment, one.pattern] for one in aansluitingen]

@@ -1,0 +1,82 @@
+"""How an afnemer stands against the rules: everything that stops it, will stop it, or departs from the letter. Pure.
+
+Wider than `tenants.patterns`, which says what may leave now: here also stands what is allowed and must be seen: a
+certificate that ends, an exception that is in use, an organisation that lets itself be chosen by a header alone.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tenants.pattern_facts import Agreement, Finding, PatternFacts
+from tenants.patterns import ALARM_DAYS, BEHEERDER, check_pattern
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the registry knows of one aansluiting. `chosen_by_header` names who may choose it by a header alone."""
+
+    facts: PatternFacts
+    state: str
+    certificate_until: datetime | None = None
+    chosen_by_header: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Naleving:
+    """One afnemer: its findings by (environment, pattern), and the agreements that hold for it."""
+
+    afnemer_id: str
+    findings: tuple[tuple[str, str, Finding], ...]
+    agreements: tuple[Agreement, ...]
+
+    @property
+    def is_good(self) -> bool:
+        return not self.findings
+
+
+def naleving(standings: Iterable[Standing], now: datetime) -> tuple[Naleving, ...]:
+    """Return how each afnemer stands, by AfnemerID; of its findings those that stop come first, then by date."""
+    by_afnemer: dict[str, list[Standing]] = {}
+    for standing in standings:
+        if standing.state != "beeindigd":
+            by_afnemer.setdefault(standing.facts.afnemer_id, []).append(standing)
+    return tuple(_of_afnemer(afnemer_id, those, now) for afnemer_id, those in sorted(by_afnemer.items()))
+
+
+def _of_afnemer(afnemer_id: str, standings: list[Standing], now: datetime) -> Naleving:
+    found = [
+        (one.facts.environment, one.facts.pattern, finding) for one in standings for finding in _findings(one, now)
+    ]
+    latest = datetime.max.replace(tzinfo=now.tzinfo)
+    found.sort(key=lambda one: (one[2].severity != "stops", one[2].due or latest, one[2].code, one[:2]))
+    agreements = {
+        agreement
+        for one in standings
+        for agreement in one.facts.agreements
+        if agreement.afnemer_id in {None, afnemer_id}
+    }
+    return Naleving(afnemer_id, tuple(found), tuple(sorted(agreements, key=lambda one: (one.kind, one.valid_from))))
+
+
+def _findings(standing: Standing, now: datetime) -> Iterator[Finding]:
+    facts = standing.facts
+    yield from check_pattern(facts, now)
+    if facts.exception is not None and facts.certificate_oin != facts.organisation_oin:
+        text = f"De aansluiting gebruikt bij uitzondering het certificaat van OIN {facts.certificate_oin}."
+        yield Finding("certificaatVanAndereOrganisatie", text, BEHEERDER, "alarms", due=facts.exception.valid_until)
+    if standing.certificate_until is not None:
+        yield from _expiry(standing.certificate_until, now)
+    for name in standing.chosen_by_header:
+        text = f"{name} mag deze organisatie met alleen een header aanwijzen."
+        yield Finding("keuzeDoorHeader", text, BEHEERDER, "alarms")
+
+
+def _expiry(until: datetime, now: datetime) -> Iterator[Finding]:
+    if until <= now:
+        yield Finding("certificaatVerlopen", "Het certificaat is verlopen.", BEHEERDER, "stops", due=until)
+        return
+    for days in ALARM_DAYS:
+        if until - now <= timedelta(days=days):
+            yield Finding("certificaatLooptAf", "Het certificaat loopt af.", BEHEERDER, "alarms", due=until, days=days)
+            return
