@@ -7,6 +7,8 @@ log has BIO2's fields: actie, object, resultaat, oorsprong, actor, tijdstempel.
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
 
 import orjson
 import structlog
@@ -28,7 +30,8 @@ def configure_logging() -> None:
     )
 
 
-log = structlog.get_logger("koppelpunt.call")
+_LINE: Final = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+
 security_log = structlog.get_logger("koppelpunt.security")
 
 
@@ -63,24 +66,34 @@ class CallRecord:
             metrics.step[step].observe(seconds)
         if self.code:
             metrics.refusal(self.code).inc()
-        log.info(
-            "bevraging",
-            transactie=str(bevraging.id),
-            omgeving=bevraging.environment.name,
-            api=bevraging.api.name,
-            operatie=bevraging.operation,
-            tenant=tenant,
-            aansluiting=None if choice is None else choice.aansluiting.aansluiting_id,
-            machtiging=None if choice is None else choice.machtiging.machtiging_id,
-            taaksysteem=None
-            if caller is None
-            else f"{caller.taaksysteem.tenant_id}/{caller.taaksysteem.taaksysteem_id}",
-            resultaat=self.outcome,
-            code=self.code,
-            status=self.status,
-            ms=round((time.monotonic() - self.begun) * 1000, 2),
-            stappen={step: round(seconds * 1000, 2) for step, seconds in self.spent.items()},
+        taaksysteem = None if caller is None else caller.taaksysteem
+        _write_line(
+            {
+                "transactie": bevraging.id,
+                "omgeving": bevraging.environment.name,
+                "api": bevraging.api.name,
+                "operatie": bevraging.operation,
+                "tenant": tenant,
+                "aansluiting": None if choice is None else choice.aansluiting.aansluiting_id,
+                "machtiging": None if choice is None else choice.machtiging.machtiging_id,
+                "taaksysteem": None if taaksysteem is None else f"{taaksysteem.tenant_id}/{taaksysteem.taaksysteem_id}",
+                "resultaat": self.outcome,
+                "code": self.code,
+                "status": self.status,
+                "ms": round((time.monotonic() - self.begun) * 1000, 2),
+                "stappen": {step: round(seconds * 1000, 2) for step, seconds in self.spent.items()},
+                "event": "bevraging",
+                "level": "info",
+                "tijdstempel": datetime.now(UTC),
+            }
         )
+
+
+def _write_line(line: dict[str, object]) -> None:
+    """Write one line as structlog would with the settings above, for a tenth of its price: there is one per call."""
+    stream = sys.stdout.buffer
+    stream.write(orjson.dumps(line, option=_LINE))
+    stream.flush()
 
 
 def note_security(action: str, *, target: str, result: str, actor: str) -> None:
