@@ -15,15 +15,25 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
+from aiohttp.helpers import TimerNoop
 from yarl import URL
 
 from gateway.call import Answered, Result, Unanswered
 from gateway.mtls import Identities, Identity
 from gateway.wire.answer import decode, read_body, read_headers
-from gateway.wire.passage import Passage, PermissionExpired, PermittedRequest, check_aiohttp, word_for
+from gateway.wire.passage import (
+    IN_ONE_WRITE,
+    Passage,
+    PermissionExpired,
+    PermittedRequest,
+    ask_once,
+    check_aiohttp,
+    word_for,
+)
 from tenants.model import Certificate
 
 _ONE_PIECE = 1 << 20
+_NO_TIMER = TimerNoop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,7 @@ class _Pool:
 
     session: aiohttp.ClientSession
     context: ssl.SSLContext
+    loop: asyncio.AbstractEventLoop
     running: int = 0
     idle_since: float = 0.0
 
@@ -127,17 +138,7 @@ class Wires:
         if post.deadline is not None:
             # Waiting for a connection beyond the permission would only delay the row that says so.
             patience = max(min(patience, post.deadline - time.monotonic()), 0.001)
-        response = await pool.session.request(
-            post.method,
-            post.url,
-            headers=post.headers,
-            # aiohttp warns of large bodies in one piece; as a file it writes them in several.
-            data=post.body if post.body is None or len(post.body) <= _ONE_PIECE else io.BytesIO(post.body),
-            allow_redirects=False,
-            ssl=pool.context,
-            timeout=aiohttp.ClientTimeout(connect=patience, ceil_threshold=3600),
-            middlewares=(passage,),
-        )
+        response = await ask_once(pool.session, _make_request(pool, post), passage, patience)
         try:
             raw = await read_body(response, self._limits.answer)
         finally:
@@ -155,16 +156,8 @@ class Wires:
             self._drop(key, old)
         # The places of each aansluiting bound the connections; a limit here would make its neighbours wait.
         connector = aiohttp.TCPConnector(ssl=identity.context, limit=0, keepalive_timeout=self._limits.idle_connection)
-        session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            request_class=PermittedRequest,
-            trust_env=False,
-            auto_decompress=False,
-        )
-        # aiohttp repeats GET and DELETE by itself when a kept-alive connection drops; there is no public way to stop it.
-        session._retry_connection = False  # noqa: SLF001 - checked at the start, and tested
-        pool = _Pool(session, identity.context, idle_since=time.monotonic())
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        pool = _Pool(session, identity.context, asyncio.get_running_loop(), idle_since=time.monotonic())
         self._pools[key] = pool
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(self._limits.idle_pool / 2, self._close_idle)
@@ -188,3 +181,19 @@ class Wires:
         task = asyncio.get_running_loop().create_task(pool.session.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+
+def _make_request(pool: _Pool, post: Post) -> PermittedRequest:
+    """Compose the request, on this pool's identity and no other."""
+    headers, data, small = post.headers, None, None
+    if post.body is not None and len(post.body) <= IN_ONE_WRITE:
+        headers, small = {**headers, "content-length": str(len(post.body))}, post.body
+    elif post.body is not None:
+        # aiohttp warns of large bodies in one piece; as a file it writes them in several.
+        data = post.body if len(post.body) <= _ONE_PIECE else io.BytesIO(post.body)
+    request = PermittedRequest(
+        post.method, post.url, headers=headers, data=data, loop=pool.loop, session=pool.session, ssl=pool.context,
+        timer=_NO_TIMER,
+    )  # fmt: skip
+    request.small = small
+    return request
