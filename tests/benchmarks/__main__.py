@@ -2,14 +2,15 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import uvloop
 
 from tests.benchmarks.figures import count_tokens, measure_cost, measure_latency, measure_memory, measure_registered
 from tests.databases import Cluster, cluster
 
-FIGURES: dict[str, Callable[[Cluster], Awaitable[None]]] = {
+FIGURES: dict[str, Callable[[Cluster], Coroutine[Any, Any, None]]] = {
     "cost": measure_cost,
     "latency": measure_latency,
     "registered": measure_registered,

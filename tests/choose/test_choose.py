@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from gateway.call import NamedAansluiting
 from gateway.choose import choose
 from gateway.errors import AsRvig, Blocked, KoppelpuntError, NotPermitted
 from gateway.snapshot import Snapshot
-from tenants.model import AfnemerId, ApiRight, Blokkade
+from tenants.model import AfnemerId, ApiRight, Blokkade, Mandate
 from tests import values
 from tests.values import END, NOW, START
 
@@ -81,7 +82,7 @@ def test_a_mandate_carries_another_tenants_taaksysteem_only_while_it_stands(bend
     }[bend]
     caller = replace(values.caller(3, fixed=False), bound=(1, 1))
 
-    def with_mandate(given):
+    def with_mandate(given: Mandate | None) -> Snapshot:
         return values.snapshot(
             values.part(1, values.machtiging(1, of=helper, mandate=given)), values.part(3, calling=helper)
         )
@@ -123,7 +124,7 @@ def test_a_block_of_any_kind_stops_the_call_and_no_neighbour(kind: str, value: s
         ({"environment": "proef"}, "aansluitingNietToegestaan"),
     ],
 )
-def test_an_aansluiting_that_does_not_stand_is_refused_with_its_own_code(change: dict[str, object], code: str) -> None:
+def test_an_aansluiting_that_does_not_stand_is_refused_with_its_own_code(change: dict[str, Any], code: str) -> None:
     part = values.part(1, values.machtiging(1))
     snapshot = values.snapshot(replace(part, aansluitingen=(replace(part.aansluitingen[0], **change),)))
     assert refusal(values.caller(1), values.bevraging(), snapshot).code == code
