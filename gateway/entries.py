@@ -12,7 +12,7 @@ import orjson
 from gateway.brp.apis import TYPES
 from gateway.brp.berichten import Operation
 from gateway.brp.disclosed import NOBODY, Disclosed, disclosed_by
-from gateway.brp.messages import fetched_messages
+from gateway.brp.messages import Message, fetched_messages
 from gateway.brp.rubrieken import record_of
 from gateway.call import Answered, Bevraging, Caller, Choice, Result, Unanswered
 from gateway.records import RecordSealer, SealedRecord, year_of
@@ -54,10 +54,13 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What an answer holds for the register. `readable` is False when it should be JSON and is not."""
+    """What an answer holds for the register. `readable` is False when it should be JSON and is not.
+
+    `messages` are those that were fetched, each a disclosure of its own.
+    """
 
     disclosed: Disclosed
-    messages: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    messages: tuple[Message, ...] = ()
     readable: bool = True
 
 
@@ -127,7 +130,7 @@ def read_contents(bevraging: Bevraging, result: Result) -> Contents:
     disclosed = disclosed_by(bevraging.question, answer)
     if bevraging.operation != Operation.FETCH:
         return Contents(disclosed)
-    return Contents(disclosed, tuple((m.id.lower(), m.bsns) for m in fetched_messages(answer)))
+    return Contents(disclosed, fetched_messages(answer))
 
 
 def closing_of(
@@ -146,7 +149,6 @@ def closing_of(
     tenant_id, year = choice.machtiging.tenant_id, year_of(row_id)
     answered = result if isinstance(result, Answered) else None
     bsns = contents.disclosed.bsns
-    per_message = contents.messages or (("", bsns),)
     return Closing(
         id=row_id,
         tenant_id=tenant_id,
@@ -157,22 +159,45 @@ def closing_of(
             persons=bsns,
             answer=answered.body if answered is not None and whole else None,
             headers={},
+            messages=tuple(map(_message_told, contents.messages)),
         ),
         status=None if answered is None else answered.status,
         code=code,
-        unidentified=contents.disclosed.unidentified,
+        # Who is known by A-nummer alone is found by it.
+        unidentified=contents.disclosed.unidentified - sum(len(one.a_nummers) for one in contents.messages),
         question_bytes=len(bevraging.body),
         answer_bytes=0 if answered is None else len(answered.body),
         token_us=_microseconds(spent.token),
         upstream_us=_microseconds(spent.upstream),
         total_us=_microseconds(spent.total),
-        persons=tuple(
-            (sealer.person_index(tenant_id, year, bsn), message_id)
-            for message_id, those in per_message
-            for bsn in those
-        ),
-        messages=tuple(message_id for message_id, _ in contents.messages),
+        persons=_indexes(tenant_id, year, contents, sealer),
+        messages=tuple(one.id.lower() for one in contents.messages),
     )
+
+
+def _indexes(tenant_id: int, year: int, contents: Contents, sealer: RecordSealer) -> tuple[tuple[UUID, str], ...]:
+    """By what each person is found: per message, or for the whole answer."""
+    if not contents.messages:
+        return tuple((sealer.person_index(tenant_id, year, bsn), "") for bsn in contents.disclosed.bsns)
+    return tuple(
+        (index, one.id.lower())
+        for one in contents.messages
+        for index in (
+            *(sealer.person_index(tenant_id, year, bsn) for bsn in one.bsns),
+            *(sealer.a_nummer_index(tenant_id, year, number) for number in one.a_nummers),
+        )
+    )
+
+
+def _message_told(one: Message) -> dict[str, object]:
+    """What a message told, whatever the tenant keeps of answers: without this nobody could say what was disclosed."""
+    return {
+        "id": one.id.lower(),
+        "type": one.bericht_type,
+        "bsns": one.bsns,
+        "aNummers": one.a_nummers,
+        "rubrieken": one.rubrieken,
+    }
 
 
 def _outcome(result: Result, code: str | None) -> str:

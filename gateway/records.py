@@ -106,14 +106,21 @@ class RecordSealer:
         persons: Sequence[str],
         answer: bytes | None,
         headers: Mapping[str, str],
+        messages: Sequence[Mapping[str, object]] = (),
     ) -> SealedRecord:
-        """Seal whom the answer is about (nine digits each) and the answer. Raises as `seal_opening`."""
-        payload = {"persons": persons, "headers": dict(headers)} | _text("answer", answer)
+        """Seal whom the answer is about (nine digits each), what its messages told, and the answer. As `seal_opening`."""
+        payload: dict[str, object] = {"persons": persons, "headers": dict(headers), **_text("answer", answer)}
+        if messages:
+            payload["messages"] = messages
         return self._seal("closing", tenant_id, id, payload)
 
     def person_index(self, tenant_id: int, year: int, bsn: str) -> UUID:
         """Return by what a person is found: 128 bits of a keyed hash. Raises IdentityUnavailable."""
         return self._index(tenant_id, year, b"bsn/" + bsn.encode())
+
+    def a_nummer_index(self, tenant_id: int, year: int, a_nummer: str) -> UUID:
+        """Return by what a person is found of whom a message told the A-nummer alone. Raises IdentityUnavailable."""
+        return self._index(tenant_id, year, b"anr/" + a_nummer.encode())
 
     def user_index(self, tenant_id: int, year: int, user: str) -> UUID:
         """Return by what a user is found. Raises IdentityUnavailable, Malformed."""

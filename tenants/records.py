@@ -56,6 +56,11 @@ def person_index(index_key: bytes, bsn: Bsn) -> UUID:
     return _index(index_key, b"bsn/" + bsn.digits.encode())
 
 
+def a_nummer_index(index_key: bytes, a_nummer: str) -> UUID:
+    """Return how the register knows a person of whom a message told the A-nummer alone."""
+    return _index(index_key, b"anr/" + a_nummer.encode())
+
+
 def user_index(index_key: bytes, user: str) -> UUID:
     """Return how the register knows a user of a taaksysteem in the year of this key."""
     return _index(index_key, b"user/" + user.encode())
