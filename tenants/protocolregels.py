@@ -9,6 +9,8 @@ from uuid import UUID
 from tenants.records import open_record
 from tenants.register_keys import DataKeys
 from tenants.sealing import SealingError
+from tenants.subjects import Subject
+from tenants.words.rubrieken import split
 
 ContentsState = Literal["geopend", "sleutel_vernietigd", "niet_te_openen"]
 Outcome = Literal["beantwoord", "niet_beantwoord", "niet_verzonden", "geweigerd", "uitkomst_onbekend"]
@@ -40,6 +42,24 @@ class Contents:
     state: ContentsState
     opening: Mapping[str, Any] | None = field(default=None, repr=False)
     closing: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Bericht:
+    """A message of the mailbox as its fetching is recorded: its kind, whose numbers it tells, and which rubrieken."""
+
+    id: str
+    type: str
+    numbers: frozenset[str] = field(repr=False)
+    rubrieken: tuple[str, ...]
+
+
+def berichten_of(closing: Mapping[str, Any]) -> tuple[Bericht, ...]:
+    """The messages of what a closing holds."""
+    return tuple(
+        Bericht(one["id"], one["type"], frozenset((*one["bsns"], *one["aNummers"])), tuple(one["rubrieken"]))
+        for one in closing.get("messages", ())
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +96,27 @@ class Protocolregel:
     hash: bytes
     closing: Closing | None
     contents: Contents | None = None
+    inzage_refused: str | None = None
+    """The article by which inzage of this call is refused to the person (Besluit BRP 46), or None."""
+
+    @property
+    def fetched(self) -> bool:
+        """Whether this call fetched messages of the mailbox: what those told stands sealed in the closing."""
+        return self.api == "berichten" and self.operation == "fetch"
+
+    @property
+    def messages(self) -> tuple[Bericht, ...] | None:
+        """The messages that were fetched; None when it is not known what they told (not opened, key destroyed)."""
+        closing = None if self.contents is None else self.contents.closing
+        return None if closing is None else berichten_of(closing)
+
+    def may_hold(self, rubrieken: frozenset[str], subject: Subject | None) -> bool:
+        """Whether one of these rubrieken was asked, or may stand in a message (about this person) that was fetched."""
+        if not self.fetched:
+            return not rubrieken.isdisjoint(split(self.rubrieken))
+        messages = self.messages
+        about = messages and [one for one in messages if subject is None or subject.numbers & one.numbers]
+        return about is None or any(not rubrieken.isdisjoint(one.rubrieken) for one in about)
 
     @property
     def outcome(self) -> Outcome:

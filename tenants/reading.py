@@ -1,4 +1,4 @@
-"""Reads a tenant's register: for its auditor, and for nobody else.
+"""Searches a tenant's register: for its auditor, and for nobody else.
 
 For the role `koppelpunt_inzage`. Every reading is recorded first — who, why, about what — and that record is committed
 before the reading starts; row-level security shows nothing without it. Searches go in steps, persons → openings →
@@ -7,55 +7,67 @@ closings by id, never as one join over all years (DESIGN 6). Only productie: pro
 A call without closing is told as *uitkomst onbekend*, a refused attempt as *geweigerd*: neither is left out.
 """
 
-import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
+from tenants.finding import (
+    Filter,
+    bounds_of,
+    ids_in_period,
+    ids_of_person,
+    ids_of_user,
+    in_steps,
+    keep,
+    windows,
+    years_of,
+)
 from tenants.keyring import Keyring
 from tenants.model import Bsn
-from tenants.protocolregels import Contents, Protocolregel, SealedRegel, closing_of, open_contents, regel_of
-from tenants.register_keys import DataKeys, PersonInYear, find_person, read_data_keys, uuid_floor
+from tenants.protocolregels import Protocolregel
+from tenants.recording import Period, Reading, reading_scope, record_reading
+from tenants.register_keys import InYear, find_person, find_user
+from tenants.register_rows import count_open_calls, keys_for, open_all, read_sealed
 from tenants.scope import tenant_scope
+from tenants.subjects import ANummer, Subject
 
 MOST = 1_000
 """Protocolregels that one reading returns."""
 
-_LOWEST, _HIGHEST = UUID(int=0), UUID(int=(1 << 128) - 1)
-_OPENINGS = (
-    "SELECT o.id, o.opened_at, o.afnemer_id, o.organisation_oin, o.certificate_oin, o.fingerprint, o.aansluiting_id, "
-    "  o.machtiging_id, o.machtiging_version, o.mandate_id, o.taaksysteem_tenant_id, o.taaksysteem_id, "
-    "  s.name AS taaksysteem_name, o.acting_oin, o.doelbinding, o.grondslag, o.ontvanger, o.verwerkingsactiviteit, "
-    "  o.refusal, o.api, o.operation, o.question_type, o.zoekrubrieken, o.rubrieken, o.trace_id, o.writer_id, o.number, "
-    "  o.hash, o.data_key_id, o.sealed "
-    "FROM register.opening o LEFT JOIN registry.taaksysteem s "
-    "  ON s.tenant_id = o.taaksysteem_tenant_id AND s.taaksysteem_id = o.taaksysteem_id "
-)
-_CLOSINGS = (
-    "SELECT id, closed_at, outcome, status, code, persons, unidentified, question_bytes, answer_bytes, token_us, "
-    "  upstream_us, total_us, number, hash, data_key_id, sealed "
-    "FROM register.closing WHERE tenant_id = $1 AND id = ANY($2)"
-)
+_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Zoekvraag:
-    """What an auditor asks: about a person, a period [from, until), or both. Newest first, older than `before`."""
+    """What an auditor asks: about a person, a period, or both, and of those only what the rest allows.
+
+    Newest first, older than `before`. `rubrieken`: calls that brought one of them. A user is searched within a period.
+    """
 
     bsn: Bsn | None = None
-    period: tuple[datetime, datetime] | None = None
+    period: Period | None = None
     contents: bool = False
     before: UUID | None = None
     limit: int = 100
+    a_nummer: ANummer | None = None
+    user: str | None = field(default=None, repr=False)
+    wanted: Filter = field(default_factory=Filter)
 
     def __post_init__(self) -> None:
-        if self.bsn is None and self.period is None:
+        if self.subject is None and self.period is None:
             raise ValueError("A search is about a person, a period, or both.")
+        if self.user is not None and self.subject is not None:
+            raise ValueError("A search is about a person or by a user.")
         if not 1 <= self.limit <= MOST:
             raise ValueError(f"A search returns between 1 and {MOST} rows.")
+
+    @property
+    def subject(self) -> Subject | None:
+        """The person, if it is about one."""
+        return None if self.bsn is None and self.a_nummer is None else Subject(self.bsn, self.a_nummer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,29 @@ class Found:
     open_calls: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One recorded search under way."""
+
+    connection: asyncpg.Connection
+    register: Keyring
+    tenant_id: int
+    actor: str
+    reading: int
+    asked: Zoekvraag
+    persons: Sequence[InYear] | None
+    users: Sequence[InYear] | None
+
+    @property
+    def page(self) -> int:
+        """Calls that one step finds. What the filter takes away afterwards makes a small page a poor one."""
+        taken_away = self.asked.wanted.rubrieken or (self.persons is not None and self.asked.wanted)
+        return _PAGE if taken_away else min(_PAGE, self.asked.limit + 1)
+
+    def step(self) -> AbstractAsyncContextManager[None]:
+        return reading_scope(self.connection, self.tenant_id, self.reading, actor=self.actor)
+
+
 async def search(
     connection: asyncpg.Connection,
     register: Keyring,
@@ -83,39 +118,29 @@ async def search(
     reason: str,
 ) -> Found:
     """Record the reading, then read. Raises SealingError when a year's key does not open with this keyring."""
-    persons: Sequence[PersonInYear] | None = None
+    persons: Sequence[InYear] | None = None
+    users: Sequence[InYear] | None = None
     destroyed: Sequence[int] = ()
     async with tenant_scope(connection, tenant_id, actor=actor):
-        if zoekvraag.bsn is not None:
-            persons, destroyed = await find_person(connection, register, tenant_id, zoekvraag.bsn, zoekvraag.period)
-        reading = await _record(
-            connection,
-            tenant_id,
-            actor,
-            reason,
-            kind="zoekvraag",
-            subjects=[person.index for person in persons or ()],
-            period=zoekvraag.period,
-            contents=zoekvraag.contents,
-        )
+        if zoekvraag.subject is not None:
+            persons, destroyed = await find_person(connection, register, tenant_id, zoekvraag.subject, zoekvraag.period)
+        elif zoekvraag.user is not None and zoekvraag.period is not None:
+            users, destroyed = await find_user(connection, register, tenant_id, zoekvraag.user, zoekvraag.period)
+    reading = await record_reading(connection, tenant_id, _recorded(zoekvraag, reason, persons, users), actor=actor)
     # Committed: from here on the register shows itself to this reading.
-    floor, ceiling = _bounds(zoekvraag.period)
-    async with tenant_scope(connection, tenant_id, actor=actor):
-        await _name_reading(connection, reading)
-        last = min(ceiling, zoekvraag.before or _HIGHEST)
-        # One more than asked for, to know whether there is more.
-        ids = (
-            await _ids_in_period(connection, tenant_id, floor, last, zoekvraag.limit + 1)
-            if persons is None
-            else await _ids_of_person(connection, tenant_id, persons, floor, last, zoekvraag.limit + 1)
-        )
-        shown = ids[: zoekvraag.limit]
-        sealed = await _read_sealed(connection, tenant_id, shown)
-        keys = await _keys_for(connection, register, tenant_id, sealed) if zoekvraag.contents else None
-        open_calls = await _count_open_calls(connection, tenant_id, floor, ceiling)
-    regels = await asyncio.to_thread(_open_all, sealed, keys, tenant_id)
-    more = shown[-1] if len(ids) > len(shown) else None
-    return Found(reading, regels, more, tuple(destroyed), open_calls)
+    made = _Search(connection, register, tenant_id, actor, reading, zoekvraag, persons, users)
+    floor, ceiling = bounds_of(zoekvraag.period)
+    regels: list[Protocolregel] = []
+    # One more than asked for, to know whether there is more.
+    async for page in _pages(made, floor, min(ceiling, zoekvraag.before or ceiling)):
+        regels += await _read(made, page)
+        if len(regels) > zoekvraag.limit:
+            break
+    shown = regels[: zoekvraag.limit]
+    async with made.step():
+        open_calls = await count_open_calls(connection, tenant_id, floor, ceiling)
+    more = shown[-1].id if len(regels) > len(shown) else None
+    return Found(reading, tuple(shown), more, tuple(destroyed), open_calls)
 
 
 async def read_calls(
@@ -127,120 +152,107 @@ async def read_calls(
     actor: str,
     reason: str,
     contents: bool = True,
+    kind: str = "regels",
 ) -> list[Protocolregel]:
     """Record the reading, then read these calls, newest first. An id that stands not in the register is not there."""
     wanted = sorted(set(ids), reverse=True)
     if len(wanted) > MOST:
         raise ValueError(f"At most {MOST} calls are read at once.")
-    async with tenant_scope(connection, tenant_id, actor=actor):
-        reading = await _record(connection, tenant_id, actor, reason, kind="regels", ids=wanted, contents=contents)
-    async with tenant_scope(connection, tenant_id, actor=actor):
-        await _name_reading(connection, reading)
-        sealed = await _read_sealed(connection, tenant_id, wanted)
-        keys = await _keys_for(connection, register, tenant_id, sealed) if contents else None
-    return list(await asyncio.to_thread(_open_all, sealed, keys, tenant_id))
+    recorded = Reading(kind=kind, reason=reason, contents=contents, ids=wanted)
+    reading = await record_reading(connection, tenant_id, recorded, actor=actor)
+    return await read_again(connection, register, tenant_id, wanted, reading=reading, actor=actor, contents=contents)
 
 
-async def _record(
+async def read_again(
     connection: asyncpg.Connection,
+    register: Keyring,
     tenant_id: int,
-    actor: str,
-    reason: str,
+    ids: Sequence[UUID],
     *,
-    kind: str,
+    reading: int,
+    actor: str,
     contents: bool,
-    subjects: Sequence[UUID] = (),
-    ids: Sequence[UUID] = (),
-    period: tuple[datetime, datetime] | None = None,
-) -> int:
-    began, ended = period or (None, None)
-    number: int = await connection.fetchval(
-        "INSERT INTO register.reading "
-        "(tenant_id, actor, reason, kind, subjects, ids, period_from, period_until, contents) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING number",
-        tenant_id, actor, reason, kind, subjects, ids, began, ended, contents,
-    )  # fmt: skip
-    return number
-
-
-async def _name_reading(connection: asyncpg.Connection, reading: int) -> None:
-    await connection.fetchval("SELECT set_config('koppelpunt.reading', $1, true)", str(reading))
-
-
-async def _ids_of_person(
-    connection: asyncpg.Connection,
-    tenant_id: int,
-    persons: Sequence[PersonInYear],
-    floor: UUID,
-    ceiling: UUID,
-    limit: int,
-) -> list[UUID]:
-    """Newest first. Each year's index is looked for in that year's partition alone."""
-    rows = await connection.fetch(
-        "SELECT DISTINCT p.id FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) y (person, floor, ceiling) "
-        "JOIN register.person p ON p.tenant_id = $1 AND p.person = y.person AND p.id >= y.floor AND p.id < y.ceiling "
-        "WHERE p.id >= $5 AND p.id < $6 ORDER BY p.id DESC LIMIT $7",
-        tenant_id,
-        [person.index for person in persons],
-        [person.floor for person in persons],
-        [person.ceiling for person in persons],
-        floor,
-        ceiling,
-        limit,
-    )
-    return [row["id"] for row in rows]
-
-
-async def _ids_in_period(
-    connection: asyncpg.Connection, tenant_id: int, floor: UUID, ceiling: UUID, limit: int
-) -> list[UUID]:
-    rows = await connection.fetch(
-        "SELECT id FROM register.opening WHERE tenant_id = $1 AND id >= $2 AND id < $3 ORDER BY id DESC LIMIT $4",
-        tenant_id, floor, ceiling, limit,
-    )  # fmt: skip
-    return [row["id"] for row in rows]
-
-
-async def _read_sealed(connection: asyncpg.Connection, tenant_id: int, ids: Sequence[UUID]) -> list[SealedRegel]:
-    """Openings and closings by id, each in one statement; the order of `ids` is kept."""
-    openings = await connection.fetch(_OPENINGS + "WHERE o.tenant_id = $1 AND o.id = ANY($2)", tenant_id, ids)
-    closings = {row["id"]: row for row in await connection.fetch(_CLOSINGS, tenant_id, ids)}
-    by_id = {row["id"]: row for row in openings}
-    return [
-        SealedRegel(
-            regel=regel_of(by_id[id_], None if (closing := closings.get(id_)) is None else closing_of(closing)),
-            opening=(by_id[id_]["data_key_id"], by_id[id_]["sealed"]),
-            closing=None if closing is None else (closing["data_key_id"], closing["sealed"]),
-        )
-        for id_ in ids
-        if id_ in by_id
-    ]
-
-
-async def _keys_for(
-    connection: asyncpg.Connection, register: Keyring, tenant_id: int, sealed: Sequence[SealedRegel]
-) -> DataKeys:
-    needed = {one.opening[0] for one in sealed} | {one.closing[0] for one in sealed if one.closing is not None}
-    return await read_data_keys(connection, register, tenant_id, needed)
-
-
-async def _count_open_calls(connection: asyncpg.Connection, tenant_id: int, floor: UUID, ceiling: UUID) -> int:
-    found: int = await connection.fetchval(
-        "SELECT count(*) FROM register.running WHERE tenant_id = $1 AND id >= $2 AND id < $3",
-        tenant_id, floor, ceiling,
-    )  # fmt: skip
+) -> list[Protocolregel]:
+    """Read calls as part of a reading that is recorded already, in the order of `ids`."""
+    found: list[Protocolregel] = []
+    for part in in_steps(ids):
+        async with reading_scope(connection, tenant_id, reading, actor=actor):
+            sealed = await read_sealed(connection, tenant_id, part)
+            keys = await keys_for(connection, register, tenant_id, sealed) if contents else None
+        found += [one.regel for one in sealed] if keys is None else await open_all(sealed, keys, tenant_id)
     return found
 
 
-def _open_all(sealed: Sequence[SealedRegel], keys: DataKeys | None, tenant_id: int) -> tuple[Protocolregel, ...]:
-    """Open in a thread: a page of whole answers is a second of decompression at worst."""
-    return tuple(_with_contents(one, keys, tenant_id) for one in sealed)
+async def _pages(made: _Search, floor: UUID, ceiling: UUID) -> AsyncIterator[list[UUID]]:
+    """What the search finds, newest first, a page at a time, each page in a step of its own."""
+    wanted = made.asked.wanted
+    if made.persons is not None:
+        while True:
+            async with made.step():
+                page = await ids_of_person(made.connection, made.tenant_id, made.persons, floor, ceiling, made.page)
+            for part in in_steps(page):
+                async with made.step():
+                    kept = await keep(made.connection, made.tenant_id, wanted, part) if wanted else part
+                yield kept
+            if len(page) < made.page:
+                return
+            ceiling = page[-1]
+    async with made.step():
+        years = await years_of(made.connection, made.tenant_id)
+    for low, high in windows(years, floor, ceiling):
+        user = next((one.index for one in made.users or () if one.floor <= low < one.ceiling), None)
+        if made.users is None or user is not None:
+            async for page in _in_window(made, user, low, high):
+                yield page
 
 
-def _with_contents(one: SealedRegel, keys: DataKeys | None, tenant_id: int) -> Protocolregel:
-    contents: Contents | None = None if keys is None else open_contents(one, keys, tenant_id)
-    return one.regel.showing(contents)
+async def _in_window(made: _Search, user: UUID | None, floor: UUID, ceiling: UUID) -> AsyncIterator[list[UUID]]:
+    db, tenant_id, wanted = made.connection, made.tenant_id, made.asked.wanted
+    while True:
+        async with made.step():
+            page = (
+                await ids_in_period(db, tenant_id, wanted, floor, ceiling, made.page)
+                if user is None
+                else await ids_of_user(db, tenant_id, user, wanted, floor, ceiling, made.page)
+            )
+        for part in in_steps(page):
+            yield part
+        if len(page) < made.page:
+            return
+        ceiling = page[-1]
 
 
-def _bounds(period: tuple[datetime, datetime] | None) -> tuple[UUID, UUID]:
-    return (_LOWEST, _HIGHEST) if period is None else (uuid_floor(period[0]), uuid_floor(period[1]))
+async def _read(made: _Search, page: Sequence[UUID]) -> list[Protocolregel]:
+    """The rows of a page; a call whose messages turn out not to hold what was searched is left out again."""
+    asked = made.asked
+    async with made.step():
+        sealed = await read_sealed(made.connection, made.tenant_id, page)
+        searched = [one for one in sealed if asked.contents or (asked.wanted.rubrieken and one.regel.fetched)]
+        keys = await keys_for(made.connection, made.register, made.tenant_id, searched)
+    opened = {one.id: one for one in await open_all(searched, keys, made.tenant_id)}
+    regels = (opened.get(one.regel.id, one.regel) for one in sealed)
+    found = [one for one in regels if not asked.wanted.rubrieken or one.may_hold(asked.wanted.rubrieken, asked.subject)]
+    return found if asked.contents else [one.showing(None) for one in found]
+
+
+def _recorded(
+    asked: Zoekvraag, reason: str, persons: Sequence[InYear] | None, users: Sequence[InYear] | None
+) -> Reading:
+    wanted = asked.wanted
+    criteria = {
+        "taaksysteem": wanted.taaksysteem,
+        "certificaat": None if wanted.fingerprint is None else wanted.fingerprint.hex(),
+        "doelbinding": wanted.doelbinding,
+        "rubrieken": sorted(wanted.rubrieken) or None,
+        "uitkomst": wanted.outcome,
+    }
+    return Reading(
+        kind="zoekvraag",
+        reason=reason,
+        # A search for a rubriek opens messages of the mailbox, to see whether they hold it.
+        contents=asked.contents or bool(wanted.rubrieken),
+        subjects=[one.index for one in persons or ()],
+        users=[one.index for one in users or ()],
+        period=asked.period,
+        criteria={name: value for name, value in criteria.items() if value is not None},
+    )

@@ -12,14 +12,14 @@ from uuid import UUID
 import asyncpg
 
 from tenants.keyring import Keyring
-from tenants.model import Bsn
-from tenants.records import open_data_key, person_index
+from tenants.records import a_nummer_index, open_data_key, person_index, user_index
 from tenants.sealing import SealingError, open_sealed
+from tenants.subjects import Subject
 
 
 @dataclass(frozen=True, slots=True)
-class PersonInYear:
-    """How the register knows a person in one year: the index, and the ids of that year [floor, ceiling)."""
+class InYear:
+    """How the register knows a person or a user in one year: the index, and the ids of that year [floor, ceiling)."""
 
     index: UUID
     floor: UUID
@@ -47,13 +47,35 @@ async def find_person(
     connection: asyncpg.Connection,
     register: Keyring,
     tenant_id: int,
-    bsn: Bsn,
+    subject: Subject,
     period: tuple[datetime, datetime] | None,
-) -> tuple[list[PersonInYear], list[int]]:
-    """Return the person's index per year of the period, and the years that cannot be searched: their key is destroyed.
+) -> tuple[list[InYear], list[int]]:
+    """Return the person's indexes per year of the period, and the years that cannot be searched: their key is destroyed.
 
     In the tenant's scope. Raises SealingError when a key does not open.
     """
+    keys, destroyed = await read_index_keys(connection, register, tenant_id, period)
+    return [_in_year(year, index) for year, key in keys for index in indexes_of(key, subject)], destroyed
+
+
+async def find_user(
+    connection: asyncpg.Connection, register: Keyring, tenant_id: int, user: str, period: tuple[datetime, datetime]
+) -> tuple[list[InYear], list[int]]:
+    """Return the index of a user per year of the period, and the years that cannot be searched. As `find_person`."""
+    keys, destroyed = await read_index_keys(connection, register, tenant_id, period)
+    return [_in_year(year, user_index(key, user)) for year, key in keys], destroyed
+
+
+def indexes_of(index_key: bytes, subject: Subject) -> list[UUID]:
+    """How the register knows a person in the year of this key: by each number that is given."""
+    found = [] if subject.bsn is None else [person_index(index_key, subject.bsn)]
+    return found if subject.a_nummer is None else [*found, a_nummer_index(index_key, subject.a_nummer.digits)]
+
+
+async def read_index_keys(
+    connection: asyncpg.Connection, register: Keyring, tenant_id: int, period: tuple[datetime, datetime] | None
+) -> tuple[list[tuple[int, bytes]], list[int]]:
+    """Return (year, index key) of the years of a period, and the years whose key is destroyed. As `find_person`."""
     first, last = (1, 9999) if period is None else (period[0].astimezone(UTC).year, period[1].astimezone(UTC).year)
     rows = await connection.fetch(
         "SELECT year, index_key_for_register FROM registry.tenant_key "
@@ -67,9 +89,17 @@ async def find_person(
             destroyed.append(year)
             continue
         key = open_sealed(register, row["index_key_for_register"], purpose="index-key", context=f"{tenant_id}/{year}")
-        floor, ceiling = (uuid_floor(datetime(number, 1, 1, tzinfo=UTC)) for number in (year, year + 1))
-        found.append(PersonInYear(person_index(key, bsn), floor, ceiling))
+        found.append((year, key))
     return found, destroyed
+
+
+def year_bounds(year: int) -> tuple[UUID, UUID]:
+    """The ids of a year (UTC): [floor, ceiling)."""
+    return uuid_floor(datetime(year, 1, 1, tzinfo=UTC)), uuid_floor(datetime(year + 1, 1, 1, tzinfo=UTC))
+
+
+def _in_year(year: int, index: UUID) -> InYear:
+    return InYear(index, *year_bounds(year))
 
 
 async def read_data_keys(
