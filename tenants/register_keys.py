@@ -110,7 +110,7 @@ async def read_data_keys(
         "SELECT data_key_id, year, wrapped FROM register.data_key WHERE tenant_id = $1 AND data_key_id = ANY($2)",
         tenant_id, sorted(set(data_key_ids)),
     )  # fmt: skip
-    private_keys = await _private_keys(connection, register, tenant_id, sorted({row["year"] for row in wrapped}))
+    private_keys = await read_private_keys(connection, register, tenant_id, sorted({row["year"] for row in wrapped}))
     opened, destroyed = {}, set()
     for row in wrapped:
         private_key = private_keys.get(row["year"])
@@ -127,9 +127,10 @@ async def read_data_keys(
     return DataKeys(opened, frozenset(destroyed))
 
 
-async def _private_keys(
+async def read_private_keys(
     connection: asyncpg.Connection, register: Keyring, tenant_id: int, years: Sequence[int]
 ) -> dict[int, bytes | None]:
+    """Open the private keys of a tenant's years; None for one that was destroyed. In the tenant's scope."""
     rows = await connection.fetch(
         "SELECT year, private_key_sealed FROM registry.tenant_key WHERE tenant_id = $1 AND year = ANY($2::smallint[])",
         tenant_id, years,
