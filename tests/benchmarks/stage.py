@@ -14,6 +14,7 @@ import asyncpg
 
 from gateway.brp.rubrieken import FIELDS
 from gateway.demo.ground import Ground, free_port, lay_ground
+from tenants.agreements import NewAgreement, add_agreement
 from tenants.autorisatie import NewBesluit, put_besluiten
 from tenants.callers import NewMachtiging, create_machtigingen, create_taaksystemen, issue_api_keys
 from tenants.registry import (
@@ -142,6 +143,9 @@ async def fill_tenant(connection: asyncpg.Connection, ground: Ground, numbers: S
             [NewAfnemer(a, o, f"Afnemer {a}", "overheidsorgaan") for a, o in zip(ids, oins, strict=True)],
         )
         await put_besluiten(connection, tenant_id, [NewBesluit(a, date(2024, 1, 1), None, "N", RUBRIEKEN) for a in ids])
+        for kind, products in (("aanvullende_autorisatie", ["adressering"]), ("convenant", [])):
+            agreement = NewAgreement(kind, "RvIG", date(2024, 1, 1), products=products)
+            await add_agreement(connection, tenant_id, agreement)
         issued = [ground.pki.issue_client(oin, f"Organisatie {oin}") for oin in oins]
         certificates = await add_certificates(
             connection, tenant_id, ground.identity,
