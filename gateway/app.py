@@ -19,6 +19,7 @@ from gateway.issued import TokenMint, read_signing_keys
 from gateway.metrics import Metrics, make_metrics
 from gateway.mtls import Identities
 from gateway.places import Places
+from gateway.quota import Quotas
 from gateway.rations import Attempts, Rations
 from gateway.recognising import make_recognition
 from gateway.records import RecordSealer, SealedRecord
@@ -59,6 +60,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     registers = {kind: _register(config, schema, snapshot, identity) for kind, schema in SCHEMAS.items()}
     mint = TokenMint(read_signing_keys(config.token_keys_file), config.issuer)
     recognition = make_recognition(config, snapshot, identity, mint, metrics, partial(_connect, config))
+    quotas = Quotas(config.database_url)
     gate = Gate(
         authenticate=recognition.authenticate,
         check_shape=check_shape,
@@ -68,6 +70,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         upstream=upstream,
         registers=registers,
         kinds={name: environment.kind for name, environment in catalogue.environments.items()},
+        quotas=quotas,
         rations=Rations(config.calls_per_tenant, config.calls_at_once, config.answer_memory_per_tenant),
         attempts=Attempts(),
         metrics=metrics,
@@ -101,6 +104,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         await recognition.close()
         await tokens.close()
         await wires.close()
+        await quotas.close()
         await reader.close()
 
 

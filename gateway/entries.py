@@ -4,7 +4,7 @@ No I/O. Says what is recorded, sealed and indexed; the register says whether it 
 each disclosure), LO BRP (refused attempts of known callers are recorded too), RvIG's rubrieken as `gateway.brp` makes them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import orjson
@@ -13,8 +13,10 @@ from gateway.brp.apis import TYPES
 from gateway.brp.berichten import Operation
 from gateway.brp.disclosed import NOBODY, Disclosed, disclosed_by
 from gateway.brp.messages import Message, fetched_messages
+from gateway.brp.question import Question
 from gateway.brp.rubrieken import record_of
 from gateway.call import Answered, Bevraging, Caller, Choice, Result, Unanswered
+from gateway.filtering import Withheld
 from gateway.records import RecordSealer, SealedRecord, year_of
 from gateway.register.rows import Closing, Opening
 
@@ -64,10 +66,21 @@ class Contents:
     readable: bool = True
 
 
-def opening_of(row_id: UUID, bevraging: Bevraging, caller: Caller, choice: Choice, sealer: RecordSealer) -> Opening:
-    """The row that asks for permission. Raises IdentityUnavailable when the tenant has no key of this year."""
+def opening_of(
+    row_id: UUID,
+    bevraging: Bevraging,
+    caller: Caller,
+    choice: Choice,
+    sealer: RecordSealer,
+    asked: Question | None = None,
+) -> Opening:
+    """The row that asks for permission. Raises IdentityUnavailable when the tenant has no key of this year.
+
+    `asked` is what RvIG is asked, where that is more than what the caller asked: its rubrieken are recorded, as RvIG
+    records them, and the caller's own question is sealed.
+    """
     aansluiting, machtiging = choice.aansluiting, choice.machtiging
-    rubrieken = record_of(bevraging.question)
+    rubrieken = record_of(asked or bevraging.question)
     deletes = bevraging.operation == Operation.DELETE
     return Opening(
         id=row_id,
@@ -78,7 +91,7 @@ def opening_of(row_id: UUID, bevraging: Bevraging, caller: Caller, choice: Choic
         key_id=caller.key.key_id,
         api=bevraging.api.right,
         operation=bevraging.operation,
-        record=_seal_question(row_id, machtiging.tenant_id, bevraging, caller, sealer),
+        record=_seal_question(row_id, machtiging.tenant_id, bevraging, caller, sealer, note=machtiging.protocol_note),
         machtiging_id=machtiging.machtiging_id,
         machtiging_version=machtiging.version,
         aansluiting_id=aansluiting.aansluiting_id,
@@ -94,8 +107,13 @@ def opening_of(row_id: UUID, bevraging: Bevraging, caller: Caller, choice: Choic
     )
 
 
-def attempt_of(row_id: UUID, bevraging: Bevraging, caller: Caller, code: str, sealer: RecordSealer) -> Opening:
-    """The row of a refused attempt, in the register of the taaksysteem's own tenant: what was wanted, and why not."""
+def attempt_of(
+    row_id: UUID, bevraging: Bevraging, caller: Caller, code: str, sealer: RecordSealer, *, note: bool = True
+) -> Opening:
+    """The row of a refused attempt, in the register of the taaksysteem's own tenant: what was wanted, and why not.
+
+    `note` False keeps no question: whose machtiging has no note of disclosures has none of attempts either.
+    """
     tenant_id = caller.taaksysteem.tenant_id
     rubrieken = record_of(bevraging.question)
     return Opening(
@@ -107,7 +125,7 @@ def attempt_of(row_id: UUID, bevraging: Bevraging, caller: Caller, code: str, se
         key_id=caller.key.key_id,
         api=bevraging.api.right,
         operation=bevraging.operation,
-        record=_seal_question(row_id, tenant_id, bevraging, caller, sealer),
+        record=_seal_question(row_id, tenant_id, bevraging, caller, sealer, note=note),
         refusal=code,
         question_type=_known_type(bevraging),
         zoekrubrieken=rubrieken.zoek,
@@ -144,10 +162,17 @@ def closing_of(
     whole: bool,
     code: str | None,
     spent: Spent,
+    withheld: Withheld | None = None,
 ) -> Closing:
-    """The row that ends a call. `whole` False keeps rubrieken and persons only, by the tenant's choice."""
+    """The row that ends a call. `whole` False keeps rubrieken and persons only, by the tenant's choice.
+
+    `result` is what goes back and `contents` what came in; between them stands `withheld`. A machtiging without note of
+    disclosures (Besluit BRP 42) keeps of persons only how many there were.
+    """
     tenant_id, year = choice.machtiging.tenant_id, year_of(row_id)
     answered = result if isinstance(result, Answered) else None
+    if not choice.machtiging.protocol_note:
+        contents, withheld, whole = _without_persons(contents), None, False
     bsns = contents.disclosed.bsns
     return Closing(
         id=row_id,
@@ -156,7 +181,8 @@ def closing_of(
         record=sealer.seal_closing(
             tenant_id,
             row_id,
-            persons=bsns,
+            persons=bsns if withheld is None else tuple(one for one in bsns if one not in withheld.bsns),
+            withheld=None if withheld is None else _withheld_told(withheld),
             answer=answered.body if answered is not None and whole else None,
             headers={},
             messages=tuple(map(_message_told, contents.messages)),
@@ -200,6 +226,20 @@ def _message_told(one: Message) -> dict[str, object]:
     }
 
 
+def _withheld_told(withheld: Withheld) -> dict[str, object]:
+    return {"persons": withheld.bsns, "unidentified": withheld.unidentified, "fields": withheld.fields}
+
+
+def _without_persons(contents: Contents) -> Contents:
+    """The same, telling of how many persons and of none of them who it is."""
+    disclosed = contents.disclosed
+    return Contents(
+        Disclosed((), len(disclosed.bsns) + disclosed.unidentified),
+        tuple(replace(one, bsns=(), a_nummers=()) for one in contents.messages),
+        contents.readable,
+    )
+
+
 def _outcome(result: Result, code: str | None) -> str:
     if isinstance(result, Unanswered):
         return "niet_beantwoord" if result.sent else "niet_verzonden"
@@ -207,7 +247,7 @@ def _outcome(result: Result, code: str | None) -> str:
 
 
 def _seal_question(
-    row_id: UUID, tenant_id: int, bevraging: Bevraging, caller: Caller, sealer: RecordSealer
+    row_id: UUID, tenant_id: int, bevraging: Bevraging, caller: Caller, sealer: RecordSealer, *, note: bool
 ) -> SealedRecord:
     headers = {
         name: value
@@ -220,9 +260,13 @@ def _seal_question(
         user=caller.user,
         source=bevraging.source,
         headers=headers,
-        question=bevraging.body or None,
-        query=bevraging.query if not bevraging.subpath else f"{bevraging.subpath}?{bevraging.query}",
+        question=(bevraging.body or None) if note else None,
+        query=_asked_in_path(bevraging) if note else "",
     )
+
+
+def _asked_in_path(bevraging: Bevraging) -> str:
+    return bevraging.query if not bevraging.subpath else f"{bevraging.subpath}?{bevraging.query}"
 
 
 def _user_index(row_id: UUID, tenant_id: int, caller: Caller, sealer: RecordSealer) -> UUID | None:

@@ -26,11 +26,13 @@ from gateway.errors import (
     RegisterUnavailable,
     UpstreamUnavailable,
 )
+from gateway.filtering import Withheld, asked_of_rvig, pass_on
 from gateway.identifiers import uuid7
 from gateway.judging import judge_authorisation, judge_question
 from gateway.metrics import Metrics
 from gateway.outcome import answer_of, unusable
 from gateway.profiles import apply_profile
+from gateway.quota import Quotas
 from gateway.rations import Attempts, Rations, Ticket
 from gateway.records import RecordSealer
 from gateway.register import Permission, Receipt, RegisterWriter, Stale
@@ -69,6 +71,7 @@ class Gate:
     rations: Rations
     attempts: Attempts
     metrics: Metrics
+    quotas: Quotas
     permission_seconds: float = 2.0
 
 
@@ -101,16 +104,23 @@ def _is_attempt(error: KoppelpuntError, record: CallRecord) -> bool:
 
 
 async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallRecord, ticket: Ticket) -> Outgoing:
-    row_id, repeated = bevraging.id, False
+    row_id, repeated, counted = bevraging.id, False, False
     for _ in range(MOST_TRIES):
-        choice = record.choice = choose(caller, bevraging, gate.snapshot, datetime.now(UTC))
+        now = datetime.now(UTC)
+        choice = record.choice = choose(caller, bevraging, gate.snapshot, now)
         judge_authorisation(bevraging, choice, gate.snapshot, gate.metrics)
+        if choice.machtiging.conditions is not None and not counted:
+            # Once for a call, however often its token is refused or the registry moves on.
+            await gate.quotas.take(choice.machtiging)
+            counted = True
+        asking = asked_of_rvig(bevraging, choice, gate.snapshot, now)
         register = gate.registers[choice.environment.kind]
         async with gate.upstream.reserve(choice.aansluiting, choice.environment):
             asked = time.monotonic()
             token = await gate.tokens.get(choice.aansluiting, choice.environment, choice.api)
             had = time.monotonic()
-            permission = await register.writer.open(opening_of(row_id, bevraging, caller, choice, register.sealer))
+            opening = opening_of(row_id, bevraging, caller, choice, register.sealer, asking.question)
+            permission = await register.writer.open(opening)
             if isinstance(permission, Stale):
                 # Nothing was recorded and nothing left: the registry has moved on. Read it again, choose again.
                 record.choice = None
@@ -121,16 +131,18 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
                 continue
             opened = time.monotonic()
             # A crash from here on leaves an opening without a closing: uitkomst onbekend, and visible as such.
-            result = await _send(bevraging, caller, choice, token, permission, gate)
+            result = await _send(asking, caller, choice, token, permission, gate)
             # A crash here: RvIG may have answered and recorded; nobody got the answer. Still uitkomst onbekend.
             answered = time.monotonic()
-            contents = read_contents(bevraging, result)
+            contents = read_contents(asking, result)
             refused = isinstance(result, Answered) and is_refusal(choice.environment, result)
             fault = unusable(result, contents, token_refused=refused)
             if isinstance(result, Answered):
                 ticket.hold(len(result.body))
+            # What is not passed on is taken out before the closing, so that the closing can say what the caller gets.
+            passed, withheld, fault = pass_on(result, fault, bevraging, asking, choice.machtiging)
             spent = Spent(token=had - asked, upstream=answered - opened, total=answered - record.begun)
-            receipt = await _close(row_id, bevraging, choice, result, contents, fault, spent, gate)
+            receipt = await _close(row_id, bevraging, choice, passed, contents, withheld, fault, spent, gate)
             # Only from here on may a byte of the answer go back.
         record.spend(token=had - asked, open=opened - had, send=answered - opened, close=time.monotonic() - answered)
         if refused:
@@ -141,9 +153,9 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
                 # What the first opening recorded says nothing about a refusal that comes now.
                 record.choice = None
                 continue
-        if fault is not None or not isinstance(result, Answered):
+        if fault is not None or not isinstance(passed, Answered):
             raise fault or UpstreamUnavailable("geenAntwoord", "RvIG gaf geen antwoord.", sent=True)
-        return answer_of(result, row_id, receipt)
+        return answer_of(passed, row_id, receipt)
     raise IdentityUnavailable("registratieInBeweging", "De registratie veranderde tijdens de aanroep steeds opnieuw.")
 
 
@@ -177,6 +189,7 @@ async def _close(
     choice: Choice,
     result: Result,
     contents: Contents,
+    withheld: Withheld | None,
     fault: KoppelpuntError | None,
     spent: Spent,
     gate: Gate,
@@ -194,6 +207,7 @@ async def _close(
         whole=tenant is None or tenant.record_content == "whole",
         code=None if fault is None else fault.code,
         spent=spent,
+        withheld=withheld,
     )
     try:
         return await register.writer.close(closing)
@@ -221,7 +235,8 @@ async def _record_attempt(bevraging: Bevraging, caller: Caller, error: Koppelpun
         return
     # Where its taaksysteem is registered, whichever environment the call named: no other register knows it.
     register = gate.registers[gate.kinds.get(caller.taaksysteem.environment, bevraging.environment.kind)]
+    note = all(one.protocol_note for one in gate.snapshot.machtigingen_of(caller.taaksysteem))
     try:
-        await register.writer.refuse(attempt_of(uuid7(), bevraging, caller, error.code, register.sealer))
+        await register.writer.refuse(attempt_of(uuid7(), bevraging, caller, error.code, register.sealer, note=note))
     except KoppelpuntError:
         gate.metrics.security("pogingNietVastgelegd").inc()

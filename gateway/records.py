@@ -107,11 +107,17 @@ class RecordSealer:
         answer: bytes | None,
         headers: Mapping[str, str],
         messages: Sequence[Mapping[str, object]] = (),
+        withheld: Mapping[str, object] | None = None,
     ) -> SealedRecord:
-        """Seal whom the answer is about (nine digits each), what its messages told, and the answer. As `seal_opening`."""
+        """Seal whom the answer is about (nine digits each), what its messages told, and the answer. As `seal_opening`.
+
+        `withheld` is what was *ontvangen, niet doorgegeven*.
+        """
         payload: dict[str, object] = {"persons": persons, "headers": dict(headers), **_text("answer", answer)}
         if messages:
             payload["messages"] = messages
+        if withheld is not None:
+            payload["withheld"] = withheld
         return self._seal("closing", tenant_id, id, payload)
 
     def person_index(self, tenant_id: int, year: int, bsn: str) -> UUID:
