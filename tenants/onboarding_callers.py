@@ -6,6 +6,7 @@ from tenants import callers
 from tenants.faults import InputRefused
 from tenants.onboarding_document import AansluitingReference, MachtigingPart, TaaksysteemPart, TenantPart
 from tenants.onboarding_patterns import apply_header_choice, apply_header_profile
+from tenants.onboarding_proofs import apply_idps, apply_proofs
 from tenants.onboarding_work import IssuedSecret, Work
 from tenants.rights import Policy
 from tenants.scope import tenant_scope
@@ -14,6 +15,7 @@ from tenants.scope import tenant_scope
 async def apply_taaksystemen(work: Work, part: TenantPart) -> None:
     """Make taaksystemen, and the secrets that the document asks for and that are not there yet."""
     tenant_id = work.tenants[part.oin]
+    await apply_idps(work, tenant_id, part.idps)
     for one in part.taaksystemen:
         number = await _taaksysteem(work, tenant_id, one.name, one.environment)
         if number is None:
@@ -23,6 +25,7 @@ async def apply_taaksystemen(work: Work, part: TenantPart) -> None:
             work.made["taaksysteem"] += 1
         await _keys(work, part.oin, number, one)
         await apply_header_profile(work, tenant_id, number, one.header_profile)
+        await apply_proofs(work, tenant_id, number, one.proofs)
 
 
 async def _keys(work: Work, oin: str, taaksysteem_id: int, part: TaaksysteemPart) -> None:

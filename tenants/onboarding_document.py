@@ -20,6 +20,7 @@ from pydantic import (
 
 from tenants.autorisatie import read_rubrieken
 from tenants.faults import InputRefused
+from tenants.onboarding_proofs import IdpPart, ProofsPart
 from tenants.onboarding_shapes import (
     AfnemerIdText,
     AgreementPart,
@@ -143,6 +144,7 @@ class TaaksysteemPart(Part):
     gateway_clients: tuple[GatewayClientPart, ...] = ()
     vaste_aansluiting: AansluitingReference | None = None
     header_profile: str | None = None
+    proofs: ProofsPart | None = None
 
 
 class TaaksysteemReference(Part):
@@ -217,6 +219,7 @@ class TenantPart(Part):
     certificate_lendings: tuple[LendingPart, ...] = ()
     certificate_exceptions: tuple[ExceptionPart, ...] = ()
     header_profiles: tuple[OwnProfilePart, ...] = ()
+    idps: tuple[IdpPart, ...] = ()
 
 
 class Document(Part):
@@ -255,6 +258,7 @@ def _faults_of_references(document: Document) -> Iterator[str]:
         place = f"tenants.{number}"
         credentials = {one.name: one for one in tenant.credentials}
         yield from _twice(f"{place}.certificates", (one.name for one in tenant.certificates))
+        yield from _twice(f"{place}.idps", (one.name for one in tenant.idps))
         yield from _twice(f"{place}.credentials", (one.name for one in tenant.credentials))
         yield from _twice(f"{place}.afnemers", (one.afnemer_id for one in tenant.afnemers))
         yield from _twice(f"{place}.taaksystemen", ((one.name, one.environment) for one in tenant.taaksystemen))
