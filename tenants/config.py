@@ -32,3 +32,16 @@ class SealerConfig(Settings):
     metrics_bind: str = "127.0.0.1:9092"
     every: float = Field(default=60.0, gt=0)
     orphan_after: float = Field(default=120.0, gt=0)
+    # Trees and checkpoints: without a key rows are sealed and nothing is signed, which rings.
+    seal_every: float = Field(default=45.0, gt=0, le=60)
+    seal_batch: int = Field(default=5_000, ge=1, le=50_000)
+    checkpoint_key_file: Path | None = None
+    checkpoint_origin: str = Field(default="koppelpunt", pattern=r"^[^\s+]+$")
+    checkpoint_directory: Path | None = None
+    # Where checkpoints may leave to: a file share, hosts that take a POST, a mail server.
+    delivery_share: Path | None = None
+    delivery_hosts: str = ""
+    delivery_internal: str = ""
+    delivery_anchors_file: Path | None = None
+    smtp_url: str | None = Field(default=None, repr=False, pattern=r"^(smtps|smtp|smtp-plain)://\S+$")
+    smtp_from: str | None = Field(default=None, pattern=r"^\S+@\S+$")

@@ -11,7 +11,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 PREFIX = "KOPPELPUNT_"
-_URLS = frozenset({"database_url", "inzage_url"})
+_URLS = frozenset({"database_url", "inzage_url", "smtp_url"})
 """Settings that hold a password, and so may come from a file."""
 
 

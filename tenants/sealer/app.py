@@ -17,6 +17,7 @@ import asyncpg
 import structlog
 
 from tenants.config import SealerConfig
+from tenants.delivery.rounds import keep_delivering
 from tenants.observing import make_observed
 from tenants.sealer.chores import (
     Orphan,
@@ -27,6 +28,9 @@ from tenants.sealer.chores import (
     list_orphans,
 )
 from tenants.sealer.metrics import SealerMetrics, make_sealer_metrics
+from tenants.sealer.parts import signer_of, ways_of
+from tenants.sealer.tree_metrics import make_tree_metrics
+from tenants.sealer.trees_loop import keep_sealing
 from tenants.serve import run_together, serve
 
 AHEAD = timedelta(days=92)
@@ -51,8 +55,12 @@ class _Standing:
 async def run_sealer(
     config: SealerConfig, shutdown: asyncio.Event, *, ready: Callable[[int], None] | None = None
 ) -> None:
-    """Work, or stand by, until `shutdown`. `ready` is told the port of the metrics. Raises OSError for that port."""
+    """Work, or stand by, until `shutdown`. `ready` is told the port of the metrics.
+
+    Raises OSError for that port or the checkpoint key, ValueError for a key or a network that cannot be read.
+    """
     metrics, standing = make_sealer_metrics(), _Standing()
+    trees, signer, ways = make_tree_metrics(metrics.registry), signer_of(config), ways_of(config)
 
     async def is_ready() -> dict[str, bool]:
         return {"database": standing.connected, "ronde": standing.whole}
@@ -61,6 +69,8 @@ async def run_sealer(
     await run_together(
         serve(observed, bind=config.metrics_bind, shutdown=shutdown, ready=ready),
         _keep_working(config, shutdown, metrics, standing),
+        keep_sealing(config, signer, shutdown, trees),
+        keep_delivering(config.database_url, ways, shutdown, trees, every=min(config.seal_every, 5.0)),
     )
 
 
@@ -132,7 +142,7 @@ async def _do_chores(
         try:
             await chore()
         except _TROUBLE as error:
-            whole = False
+            whole = standing.whole = False
             metrics.failures.labels(chore.__name__).inc()
             log.warning("chore_failed", chore=chore.__name__, error=type(error).__name__)
             if connection.is_closed():

@@ -1,0 +1,35 @@
+"""Checkpoints as files: the sealer's own memory of what it signed. One file per tenant, replaced whole.
+
+A file is written beside the old one, made durable, and put in its place, so that a crash leaves the old or the new one.
+"""
+
+import os
+from pathlib import Path
+
+
+def read_kept(directory: Path, oin: str) -> str | None:
+    """The last checkpoint of a tenant that was kept here; None when there is none. Raises OSError."""
+    try:
+        return (directory / f"{oin}.checkpoint").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def write_kept(directory: Path, oin: str, note: str) -> None:
+    """Keep a checkpoint. Raises OSError."""
+    write_whole(directory / f"{oin}.checkpoint", note)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that nobody ever sees a part of it, and so that it survives a power cut. Raises OSError."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    beside.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,25 @@
+"""What the sealer signs and delivers with, made from its settings once at the start."""
+
+from tenants.checkpoints import read_signing_keys
+from tenants.config import SealerConfig
+from tenants.delivery.sending import Ways
+from tenants.fetch import read_rules
+from tenants.sealer.signing import Signer
+
+
+def signer_of(config: SealerConfig) -> Signer | None:
+    """The signer; None without a key. Raises OSError, ValueError."""
+    if config.checkpoint_key_file is None:
+        return None
+    if config.checkpoint_directory is not None:
+        config.checkpoint_directory.mkdir(parents=True, exist_ok=True)
+    keys = read_signing_keys(config.checkpoint_key_file.read_bytes())
+    return Signer(tuple(keys), config.checkpoint_origin, config.checkpoint_directory)
+
+
+def ways_of(config: SealerConfig) -> Ways:
+    """The ways out that the operator has set up. Raises ValueError for a network that is none."""
+    fetch = None
+    if config.delivery_hosts:
+        fetch = read_rules(config.delivery_hosts, config.delivery_internal, config.delivery_anchors_file)
+    return Ways(config.delivery_share, fetch, config.smtp_url, config.smtp_from)
