@@ -52,6 +52,12 @@ async def forget_fetched_messages(connection: asyncpg.Connection) -> int:
     return gone
 
 
+async def forget_used_assertions(connection: asyncpg.Connection) -> int:
+    """Forget client assertions that have ended and cannot come again; return how many."""
+    gone: int = await connection.fetchval("SELECT auth.forget_jtis()")
+    return gone
+
+
 async def list_orphans(connection: asyncpg.Connection, older_than: timedelta) -> list[Orphan]:
     """Every call, of all tenants, that is open for longer than that."""
     rows = await connection.fetch(
