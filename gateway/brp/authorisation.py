@@ -101,7 +101,11 @@ def dutch_date(now: dt.datetime) -> dt.date:
 
 def row_of_today(rows: Iterable[AutorisatieRow], today: dt.date) -> AutorisatieRow | None:
     """The row that holds on a day; of several the one that began last, so that a newer besluit replaces an older."""
-    return max((row for row in rows if row.holds(today)), key=lambda row: row.start, default=None)
+    found: AutorisatieRow | None = None
+    for row in rows:
+        if row.holds(today) and (found is None or found.start < row.start):
+            found = row
+    return found
 
 
 def _authorise_gemeente(
@@ -126,10 +130,13 @@ def _authorise_personen(question: Question, granted: frozenset[str]) -> ProblemS
     parameters = [name for name in question.parameters if name not in searched or not searched[name] <= granted]
     if parameters:
         return problems.unauthorized_parameters(parameters)
-    needs = _NEEDS.get(asked, {})
+    plain, needs = _PLAIN_NEEDS.get(asked, {}), _NEEDS.get(asked, {})
     new = _new_rubrieken(granted)
     fields = []
     for name in question.fields:
+        rubrieken = plain.get(name)
+        if rubrieken is not None and rubrieken <= granted:
+            continue
         written = name if name in needs else written_field(name)
         need = needs.get(written)
         if need is None or not _meets(need, written, granted, new):
@@ -186,3 +193,8 @@ def _needs_of(question: tuple[str, str]) -> dict[str, _Need]:
 
 
 _NEEDS: Final = {(apis.PERSONEN, kind): _needs_of((apis.PERSONEN, kind)) for kind in apis.TYPES[apis.PERSONEN]}
+_PLAIN_NEEDS: Final = {
+    question: {name: need.rubrieken for name, need in needs.items() if need.new is None and name != _PARENTS_INDICATION}
+    for question, needs in _NEEDS.items()
+}
+"""The fields without a rule of their own, as nearly all are: by far the most that is asked is settled by these."""

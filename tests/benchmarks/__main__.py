@@ -7,6 +7,7 @@ from typing import Any
 
 import uvloop
 
+from tests.benchmarks.authorisation import measure_authorisation
 from tests.benchmarks.figures import count_tokens, measure_cost, measure_latency, measure_memory, measure_registered
 from tests.databases import Cluster, cluster
 
@@ -16,6 +17,7 @@ FIGURES: dict[str, Callable[[Cluster], Coroutine[Any, Any, None]]] = {
     "registered": measure_registered,
     "memory": measure_memory,
     "tokens": count_tokens,
+    "authorisation": measure_authorisation,
 }
 
 
