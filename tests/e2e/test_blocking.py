@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import asyncpg
+import pytest
 
 from tenants.blokkades import KINDS, block, release, wait_until_closed
 from tenants.scope import operator_scope
@@ -77,6 +78,7 @@ class Load:
                 await asyncio.sleep(0.005)
 
 
+@pytest.mark.timeout(300)
 async def test_no_call_opened_after_a_block_has_returned_reaches_rvig(database, tmp_path, caller):
     async with contextlib.AsyncExitStack() as stack:
         admin = await asyncpg.connect(database.url("admin"))

@@ -132,7 +132,7 @@ async def test_call_whose_permission_expires_while_it_waits_for_a_connection_nev
     stage.rvig.deaf = True
     await asyncio.sleep(0.1)
     called = await stage.call()
-    assert (called.status, called.place) == (502, "upstream")
+    assert (called.status, called.place) == (504, "upstream")
     assert called.ended - called.began < 3.0
     await stage.rvig.cut()
     rows = await stage.settle()

@@ -8,7 +8,7 @@ from gateway.simulator.faults import FaultKind, FaultRule, Match
 from tests.e2e.ledgers import Called, Caller, check_ledgers, unique_question, until
 from tests.world import Member, World, world
 
-GENEROUS_SECONDS = 3.0
+GENEROUS_SECONDS = 10.0
 
 
 async def call_all(caller: Caller, url: str, members: list[Member]) -> list[Called]:

@@ -71,7 +71,7 @@ async def test_every_refusal_of_a_known_caller_is_recorded_with_its_reason(datab
         row = recorded[called.trace]
         assert (row.tenant_id, row.taaksysteem_id, row.refusal) == (member.tenant_id, member.taaksysteem_id, reason)
         assert (row.outcome, row.running) == (None, False)
-    assert here.simulator.seen.count == 0
+    assert here.seen() == []
 
 
 async def test_a_refusal_stands_with_the_taaksysteem_and_never_with_the_tenant_that_it_aimed_at(
@@ -107,7 +107,7 @@ async def test_what_an_unknown_caller_wants_is_not_in_any_register(database, tmp
                 assert answer.status == 401
     assert {called.status for called in calls} == {401}
     assert await count_rows(database) == 0
-    assert here.simulator.seen.count == 0
+    assert here.seen() == []
 
 
 async def test_a_caller_in_a_loop_cannot_fill_the_register_of_its_tenant(database, tmp_path, caller):
