@@ -111,7 +111,10 @@ def pass_on(
 
 def _cut(body: bytes, question: Question, *, strip: bool, leave_out: bool) -> tuple[bytes, Withheld]:
     cutting = _Cutting(body.decode(), strip=strip, leave_out=leave_out)
-    root = _items(cutting.text, _space(cutting.text, 0))
+    begin = _space(cutting.text, 0)
+    if cutting.text[begin] != "{":
+        raise ValueError("no object")
+    root = _items(cutting.text, begin)
     fields = (_NUMBER_FIELDS[question.api][0],) if strip else ()
     if question.api == apis.VERBLIJFPLAATSHISTORIE:
         if not any(item.name == _MARK and _is_marked(item.value) for item in root):
