@@ -114,8 +114,9 @@ async def judged(
     authorisation: str = "refuse",
 ) -> AsyncIterator[Judged]:
     """A gateway in these modes. RvIG has no table until a test gives it one; `rights` replace those of the machtiging."""
-    modes = f'kind = "productie"\nvalidation = "{validation}"\nauthorisation = "{authorisation}"\n'
-    catalogue = (files("gateway") / "catalogue.toml").read_text().replace('kind = "productie"\n', modes)
+    catalogue = (files("gateway") / "catalogue.toml").read_text()
+    catalogue = catalogue.replace('validation = "refuse"', f'validation = "{validation}"')
+    catalogue = catalogue.replace('authorisation = "refuse"', f'authorisation = "{authorisation}"')
     async with world(database, directory / "world", catalogue=catalogue) as made:
         asker = (await register_askers(made, [claims]))[claims]
         if rights is not None:
