@@ -63,7 +63,12 @@ def read_unverified(text: str) -> Unverified | None:
     if header is None or payload is None or "crit" in header or "b64" in header:
         return None
     algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "")
-    if algorithm not in ALGORITHMS or not isinstance(kind, str) or not (kid is None or isinstance(kid, str)):
+    if (
+        not isinstance(algorithm, str)
+        or algorithm not in ALGORITHMS
+        or not isinstance(kind, str)
+        or not (kid is None or isinstance(kid, str))
+    ):
         return None
     return Unverified(text, algorithm, kid, kind.lower().removeprefix("application/"), payload)
 
