@@ -84,8 +84,9 @@ def missing_products(facts: PatternFacts, asked: Iterable[str], now: datetime) -
 
 def products_of(fields: Iterable[str]) -> frozenset[str]:
     """The informatieproducten among the fields of a question about persons."""
-    asked = [name for name in fields if name.startswith(PRODUCTS)]
-    return frozenset(product for product in PRODUCTS for name in asked if name.startswith(product))
+    # Nearly no question asks for one, and one look through all names together is the cheapest to tell.
+    named = "\n" + "\n".join(fields)
+    return frozenset(product for product in PRODUCTS if "\n" + product in named)
 
 
 def _check_organisation(facts: PatternFacts) -> Iterator[Finding]:
