@@ -8,6 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any
 
 import asyncpg
@@ -219,5 +220,6 @@ def _besluit(row: Mapping[str, Any]) -> Autorisatiebesluit:
         start=row["start_date"],
         end=row["end_date"],
         medium=row["medium"],
-        rubrieken=row["rubrieken"],
+        # Many afnemers have the same rubrieken, and the text is long.
+        rubrieken=intern(row["rubrieken"]),
     )

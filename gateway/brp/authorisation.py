@@ -8,6 +8,7 @@ APIs; the autorisatiebesluit rests on Wet BRP art. 3.2 and 3.3.
 """
 
 import datetime as dt
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -67,9 +68,13 @@ class _Need:
     new: str | None = None
 
 
+@lru_cache(256)
 def rubrieken_of_row(text: str) -> frozenset[str]:
-    """The rubrieken of a row as the autorisatietabel writes them: by spaces, without leading zero."""
-    return frozenset(rubriek.zfill(6) for rubriek in text.split())
+    """The rubrieken of a row as the autorisatietabel writes them: by spaces, without leading zero.
+
+    Many afnemers have the same rubrieken, so equal rows share one set, and all sets the names in them.
+    """
+    return frozenset(sys.intern(rubriek.zfill(6)) for rubriek in text.split())
 
 
 def authorise(
