@@ -8,7 +8,14 @@ from typing import Any
 import uvloop
 
 from tests.benchmarks.authorisation import measure_authorisation
-from tests.benchmarks.figures import count_tokens, measure_cost, measure_latency, measure_memory, measure_registered
+from tests.benchmarks.figures import (
+    count_tokens,
+    measure_cost,
+    measure_latency,
+    measure_memory,
+    measure_neighbours,
+    measure_registered,
+)
 from tests.databases import Cluster, cluster
 
 FIGURES: dict[str, Callable[[Cluster], Coroutine[Any, Any, None]]] = {
@@ -17,6 +24,7 @@ FIGURES: dict[str, Callable[[Cluster], Coroutine[Any, Any, None]]] = {
     "registered": measure_registered,
     "memory": measure_memory,
     "tokens": count_tokens,
+    "neighbours": measure_neighbours,
     "authorisation": measure_authorisation,
 }
 

@@ -1,5 +1,6 @@
 """The figures: each sets its stage, measures in interleaved rounds, and prints a ratio with the medians behind it."""
 
+import asyncio
 import json
 import ssl
 import statistics
@@ -7,7 +8,7 @@ from collections.abc import Sequence
 
 import aiohttp
 
-from tests.benchmarks.load import Outcome, closed_loop, fixed_rate, make_request
+from tests.benchmarks.load import Outcome, closed_loop, fixed_rate, keep_asking, make_request
 from tests.benchmarks.stage import Process, Stage, stage
 from tests.benchmarks.upstream import ANSWER
 from tests.databases import Cluster, fresh_database
@@ -25,6 +26,7 @@ BODY = json.dumps(
     {"type": "RaadpleegMetBurgerservicenummer", "burgerservicenummer": ["999941112"], "fields": FIELDS}
 ).encode()
 ROUNDS = 5
+HANGING = 51
 CALLS = 3_000
 
 
@@ -74,25 +76,30 @@ async def measure_cost(postgres: Cluster) -> None:
 
 
 async def measure_latency(postgres: Cluster) -> None:
-    """Latency that the gateway adds to an upstream of 50 ms, at 100 calls a second."""
+    """Latency added to an upstream of 50 ms, at 100 calls a second; the bare forwarder shows what the machine adds."""
     with fresh_database(postgres) as database:
         async with stage(database, 10) as made:
             upstream = await made.upstream(0.05)
-            gateway = await made.gateway()
-            check(await closed_loop(gateway.port, requests_of(made.keys), 200))
-            added: dict[str, list[float]] = {"p50": [], "p99": []}
-            for _ in range(3):
-                outcome = await fixed_rate(gateway.port, requests_of(made.keys)[0], 1_000, 100)
-                check(outcome)
-                added["p50"].append((outcome.quantile(0.5) - 0.05) * 1000)
-                added["p99"].append((outcome.quantile(0.99) - 0.05) * 1000)
-            await gateway.stop()
-            await upstream.stop()
-    for name, most in (("p50", 3), ("p99", 10)):
-        values = added[name]
-        print(
-            f"latency: {name} added: {statistics.median(values):.2f} ms ({min(values):.2f}-{max(values):.2f}; must be ≤ {most})"
-        )
+            measured = {"gateway": await made.gateway(), "bare": await made.forwarder()}
+            request = requests_of(made.keys)[0]
+            added: dict[tuple[str, str], list[float]] = {}
+            for process in measured.values():
+                check(await closed_loop(process.port, [request], 200))
+            for _ in range(ROUNDS):
+                for name, process in measured.items():
+                    outcome = await fixed_rate(process.port, request, 500, 100)
+                    check(outcome)
+                    for quantile, share in (("p50", 0.5), ("p99", 0.99)):
+                        added.setdefault((quantile, name), []).append((outcome.quantile(share) - 0.05) * 1000)
+            for process in [*measured.values(), upstream]:
+                await process.stop()
+    for quantile, most in (("p50", 3), ("p99", 10)):
+        shown = [
+            f"{name} {statistics.median(values):.2f} ms ({min(values):.2f}-{max(values):.2f})"
+            for (of, name), values in added.items()
+            if of == quantile
+        ]
+        print(f"latency: {quantile} added: {', '.join(shown)}; must be ≤ {most}")
 
 
 async def measure_registered(postgres: Cluster) -> None:
@@ -133,6 +140,37 @@ async def measure_memory(postgres: Cluster) -> None:
 
 async def use_all(made: Stage, gateway: Process, active: int) -> None:
     check(await closed_loop(gateway.port, requests_of(made.keys[:active]), active * 3, connections=16))
+
+
+async def measure_neighbours(postgres: Cluster) -> None:
+    """p99 of other tenants, with and without one tenant whose upstream hangs and who keeps on calling."""
+    with fresh_database(postgres) as database:
+        # 100 aansluitingen are two tenants of fifty; the upstream never answers the first of the second.
+        async with stage(database, 100) as made:
+            upstream = await made.upstream(0.05, hangs=f"client-{HANGING:06d}")
+            gateway = await made.gateway()
+            request, hanging = requests_of(made.keys)[0], requests_of(made.keys)[HANGING - 1]
+            check(await closed_loop(gateway.port, [request], 200))
+            figures: dict[str, list[float]] = {"quiet": [], "beside one that hangs": []}
+            for _ in range(ROUNDS):
+                figures["quiet"].append(await _p99(gateway, request))
+                others = [asyncio.create_task(keep_asking(gateway.port, hanging)) for _ in range(32)]
+                await asyncio.sleep(0.5)
+                figures["beside one that hangs"].append(await _p99(gateway, request))
+                for task in others:
+                    task.cancel()
+                await asyncio.gather(*others, return_exceptions=True)
+            for process in (gateway, upstream):
+                await process.stop()
+    ratios = [b / a for a, b in zip(*figures.values(), strict=True)]
+    medians = ", ".join(f"{name} {statistics.median(values):.1f} ms" for name, values in figures.items())
+    print(f"neighbours: p99 of another tenant: {statistics.median(ratios):.2f} × ({medians}; must be ≤ 1.25)")
+
+
+async def _p99(gateway: Process, request: bytes) -> float:
+    outcome = await fixed_rate(gateway.port, request, 500, 100)
+    check(outcome)
+    return outcome.quantile(0.99) * 1000
 
 
 async def count_tokens(postgres: Cluster) -> None:

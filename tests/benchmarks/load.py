@@ -58,7 +58,8 @@ class Connection(asyncio.Protocol):
             status = int(head[9:12])
             self.buffer = self.buffer[end + 4 + length :]
             waiting, self.waiting = self.waiting, None
-            waiting.set_result(status)
+            if not waiting.done():
+                waiting.set_result(status)
 
     def connection_lost(self, _error: Exception | None) -> None:
         if self.waiting is not None and not self.waiting.done():
@@ -111,3 +112,13 @@ async def fixed_rate(port: int, request: bytes, calls: int, per_second: float, c
 
     await asyncio.gather(*(one(number) for number in range(calls)))
     return outcome
+
+
+async def keep_asking(port: int, request: bytes) -> None:
+    """Ask again and again over one connection, whatever comes back, until cancelled."""
+    connection = await connect(port)
+    while True:
+        if not await connection.ask(request):
+            return
+        # Refusals come at once; without a pause this would measure the caller itself.
+        await asyncio.sleep(0.1)

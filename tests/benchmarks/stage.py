@@ -98,10 +98,10 @@ class Stage:
         environment = self.ground.gateway_environment(self.database.url("gateway"), **settings)
         return await self.start("gateway", "-m", "gateway", "gateway", environment=environment)
 
-    async def upstream(self, delay: float = 0.0) -> Process:
+    async def upstream(self, delay: float = 0.0, hangs: str = "-") -> Process:
         directory, port = self.ground.directory, self.ground.upstream.rpartition(":")[2]
         files = [str(directory / name) for name in ("upstream.pem", "upstream.key", "root.pem")]
-        return await self.start("upstream", "-m", "tests.benchmarks.upstream", port, *files, str(delay))
+        return await self.start("upstream", "-m", "tests.benchmarks.upstream", port, *files, str(delay), hangs)
 
     async def forwarder(self, *options: str) -> Process:
         directory = self.ground.directory

@@ -22,9 +22,10 @@ ANSWER = json.dumps({"type": "RaadpleegMetBurgerservicenummer", "personen": [PER
 
 
 class Upstream(asyncio.Protocol):
-    """Reads whole requests, answers after `delay` seconds; a scope that begins with `hang` is never answered."""
+    """Reads whole requests, answers after `delay` seconds; calls with a token of the client `hangs` are never answered."""
 
     delay = 0.0
+    hangs = ""
     tokens = 0
 
     def __init__(self) -> None:
@@ -49,6 +50,8 @@ class Upstream(asyncio.Protocol):
                 self.answer(self.token(body))
             elif head.startswith(b"get /tokens"):
                 self.answer(json.dumps({"tokens": Upstream.tokens}).encode())
+            elif b"bearer hang-" in head:
+                continue
             elif self.delay:
                 asyncio.get_running_loop().call_later(self.delay, self.answer, ANSWER)
             else:
@@ -56,9 +59,10 @@ class Upstream(asyncio.Protocol):
 
     def token(self, body: bytes) -> bytes:
         Upstream.tokens += 1
-        scope = parse_qs(body.decode())["scope"][0]
+        asked = parse_qs(body.decode())
+        scope, name = asked["scope"][0], "hang" if asked["client_id"] == [Upstream.hangs] else "t"
         return json.dumps(
-            {"access_token": f"t-{Upstream.tokens}", "token_type": "bearer", "expires_in": 600, "scope": scope}
+            {"access_token": f"{name}-{Upstream.tokens}", "token_type": "bearer", "expires_in": 600, "scope": scope}
         ).encode()
 
     def answer(self, body: bytes) -> None:
@@ -68,8 +72,8 @@ class Upstream(asyncio.Protocol):
             )
 
 
-async def serve(port: int, certificate: str, key: str, anchors: str, delay: float) -> None:
-    Upstream.delay = delay
+async def serve(port: int, certificate: str, key: str, anchors: str, delay: float, hangs: str) -> None:
+    Upstream.delay, Upstream.hangs = delay, hangs
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     context.load_verify_locations(anchors)
@@ -82,4 +86,4 @@ async def serve(port: int, certificate: str, key: str, anchors: str, delay: floa
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5])))
+        runner.run(serve(int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]), sys.argv[6]))
