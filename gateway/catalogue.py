@@ -76,7 +76,7 @@ class Environment(BaseModel):
     connect_timeout: float = 5.0
     answer_timeout: float = 30.0
     token_timeout: float = 10.0
-    concurrency: int = 64
+    concurrency: int = 32
     validation: Literal["refuse", "observe", "off"] = "refuse"
     authorisation: Literal["refuse", "observe"] = "refuse"
     apis: tuple[Api, ...]

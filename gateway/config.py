@@ -45,7 +45,7 @@ class GatewayConfig(Settings):
     body_deadline: float = Field(default=10.0, gt=0)
     answer_limit: int = Field(default=8 * 1024 * 1024, ge=1024)
     calls_at_once: int = Field(default=512, ge=1)
-    calls_per_tenant: int = Field(default=64, ge=1)
+    calls_per_tenant: int = Field(default=160, ge=1)
     answer_memory_per_tenant: int = Field(default=32 * 1024 * 1024, ge=1024)
     permission_seconds: float = Field(default=2.0, gt=0, le=2.0)
     open_timeout: float = Field(default=2.0, gt=0)

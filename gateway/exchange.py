@@ -23,6 +23,7 @@ from gateway.errors import (
     IdentityUnavailable,
     KoppelpuntError,
     NotPermitted,
+    OperatorError,
     RegisterUnavailable,
     UpstreamUnavailable,
 )
@@ -196,22 +197,23 @@ async def _close(
 ) -> Receipt:
     register = gate.registers[choice.environment.kind]
     tenant = gate.snapshot.tenant(choice.machtiging.tenant_id)
-    closing = closing_of(
-        row_id,
-        bevraging,
-        choice,
-        result,
-        contents,
-        register.sealer,
-        # A tenant that is gone from the snapshot keeps everything: more can be taken away later, less cannot be mended.
-        whole=tenant is None or tenant.record_content == "whole",
-        code=None if fault is None else fault.code,
-        spent=spent,
-        withheld=withheld,
-    )
     try:
+        closing = closing_of(
+            row_id,
+            bevraging,
+            choice,
+            result,
+            contents,
+            register.sealer,
+            # A tenant gone from the snapshot keeps everything: more can be taken away later, less cannot be mended.
+            whole=tenant is None or tenant.record_content == "whole",
+            code=None if fault is None else fault.code,
+            spent=spent,
+            withheld=withheld,
+        )
         return await register.writer.close(closing)
-    except RegisterUnavailable as error:
+    except OperatorError as error:
+        # The register is away, or the tenant's key went while the call was under way.
         if isinstance(result, Unanswered) and not result.sent:
             raise
         # No answer without its record: what RvIG said is dropped here, and the caller is told that it may have happened.
