@@ -35,7 +35,7 @@ class CallerIndex:
         for idp in idps:
             self.idps.pop((idp.tenant_id, idp.idp_id), None)
             # An issuer may have gone to another tenant, whose part was read first.
-            if self.idps_by_issuer.get(idp.issuer) is idp:
+            if self.idps_by_issuer.get(idp.issuer) == idp:
                 del self.idps_by_issuer[idp.issuer]
         for key in keys:
             if key.idp_id is not None and key.idp_client is not None:

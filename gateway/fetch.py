@@ -126,8 +126,8 @@ def is_allowed(address: Address, internal: Iterable[Network]) -> bool:
     return inner.is_global and not reserved
 
 
-class _AddressRefused(OSError):
-    """A name leads to an address that may not be connected to."""
+class _AddressRefused(Exception):
+    """A name leads to an address that may not be connected to. No OSError: aiohttp would make another error of it."""
 
 
 class _CheckedResolver(AbstractResolver):

@@ -38,9 +38,9 @@ class SigningKey:
 
 
 def make_key(kid: str, algorithm: str = "ES256") -> SigningKey:
-    curves = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
+    curves: dict[str, ec.EllipticCurve] = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}
     if algorithm in curves:
-        return SigningKey(kid, algorithm, ec.generate_private_key(curves[algorithm]()))
+        return SigningKey(kid, algorithm, ec.generate_private_key(curves[algorithm]))
     return SigningKey(kid, algorithm, rsa.generate_private_key(65537, 2048))
 
 

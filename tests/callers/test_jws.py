@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+from typing import Any
 
 import jwt
 import pytest
@@ -20,11 +21,11 @@ PSS = SigningKey("r", "PS256", RSA.private)
 SAID = {"iss": "https://idp1.example", "sub": "x"}
 
 
-def keys_of(*jwks: dict, allowed=ALGORITHMS):
+def keys_of(*jwks: dict[str, Any], allowed=ALGORITHMS):
     return read_keys(json.dumps({"keys": list(jwks)}), allowed)
 
 
-def without_alg(key: SigningKey, **changed) -> dict:
+def without_alg(key: SigningKey, **changed) -> dict[str, Any]:
     return {name: value for name, value in key.jwk.items() if name != "alg"} | changed
 
 
@@ -105,7 +106,7 @@ def test_a_key_that_is_for_something_else_or_broken_is_passed_over(bent):
 
 
 def test_an_rsa_key_of_less_than_2048_bits_is_passed_over():
-    small = SigningKey("s", "RS256", rsa.generate_private_key(65537, 1024))
+    small = SigningKey("s", "RS256", rsa.generate_private_key(65537, 1024))  # noqa: S505 - what must be refused
     assert keys_of(small.jwk) == {}
 
 

@@ -9,6 +9,7 @@ from gateway.errors import IdpUnavailable
 from gateway.fetch import FetchError
 from gateway.idp.keysets import KeySets, KeyTimes, KeyUnknown
 from tests.callers.issuers import SigningKey, idp, jwks_of, make_key
+from tests.e2e.ledgers import until
 
 OLD, NEW = make_key("oud"), make_key("nieuw")
 IDP = idp()
@@ -194,14 +195,10 @@ async def test_keys_are_fetched_before_anyone_calls_and_again_in_their_time():
         await asyncio.sleep(0.05)
         assert world.knows(OLD)
         world.keys, world.now = [NEW], world.now + 301
-        async with asyncio.timeout(5):
-            while not world.knows(NEW):
-                await asyncio.sleep(0.05)
+        await until(lambda: world.knows(NEW))
         assert len(world.asked) == 2
         listed.clear()
-        async with asyncio.timeout(5):
-            while world.keysets.age() != 0.0 or world.knows(NEW):
-                await asyncio.sleep(0.05)
+        await until(lambda: not world.knows(NEW))
     finally:
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
