@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tenants import agreements
-from tenants.faults import InputRefused
+from tenants.faults import InputRefused, NotFound
 from tenants.onboarding_document import AansluitingPart, Document, TenantPart
 from tenants.onboarding_shapes import AgreementPart
 from tenants.onboarding_work import Work
@@ -78,7 +78,10 @@ async def apply_exceptions(work: Work, part: TenantPart) -> None:
             one.afnemer_id, (holder, lending_id), one.holder, one.reason, one.article, one.granted_by, one.valid_until,
             one.valid_from,
         )  # fmt: skip
-        await agreements.grant_exception(work.connection, tenant_id, made)
+        try:
+            await agreements.grant_exception(work.connection, tenant_id, made)
+        except NotFound as error:
+            raise InputRefused([str(error)]) from None
         work.made["exception"] += 1
 
 
@@ -104,7 +107,10 @@ async def apply_header_profile(work: Work, tenant_id: int, taaksysteem_id: int, 
     """Give a taaksysteem the profile that the document names; None leaves it as it is."""
     query = "SELECT header_profile FROM registry.taaksysteem WHERE tenant_id = $1 AND taaksysteem_id = $2"
     if name is not None and name != await work.connection.fetchval(query, tenant_id, taaksysteem_id):
-        await set_header_profile(work.connection, tenant_id, taaksysteem_id, name)
+        try:
+            await set_header_profile(work.connection, tenant_id, taaksysteem_id, name)
+        except NotFound as error:
+            raise InputRefused([str(error)]) from None
         work.changed["taaksysteem"] += 1
 
 
