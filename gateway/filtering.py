@@ -14,10 +14,10 @@ about the number that is. An answer that cannot be cut with certainty is not pas
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from gateway.besluiten import rights_of
 from gateway.brp import apis
@@ -36,9 +36,12 @@ _RUBRIEK_OF_NUMBER: Final = "010120"
 _MARK: Final = "geheimhoudingPersoonsgegevens"
 _NO_HISTORY: Final = b'{"verblijfplaatsen":[]}'
 
-# The C scanner under json.loads: one value, and where it ends. Typeshed does not know it.
-_scan: Final[Callable[[str, int], tuple[Any, int]]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
-_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_Reader: TypeAlias = Callable[[str, int], tuple[Any, int]]
+"""Reads the value at a place of a text; returns it, and where it ends."""
+_NO_READERS: Final[Mapping[str, _Reader]] = {}
+# The C scanner under json.loads. Typeshed does not know it.
+_scan: Final[_Reader] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_SPACE: Final[Callable[[str, int], re.Match[str]]] = re.compile(r"[ \t\r\n]*").match  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +53,60 @@ class Withheld:
     fields: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """A member of an object (or, without name, an element of an array), and where it stands in the text."""
+class _Item(NamedTuple):
+    """A member of an object (or, without name, an element of an array), where it stands, and what was read of it."""
 
     name: str
     start: int
-    value_start: int
     end: int
-    value: Any = field(repr=False)
+    value: Any
+
+
+class _Person(NamedTuple):
+    """What matters of a person: its mark, its number, where to cut to strip it, and whether nothing else is there."""
+
+    marked: bool
+    number: str | None
+    strip: list[tuple[int, int]]
+    bare: bool
 
 
 @dataclass(slots=True)
 class _Cutting:
     """What is to be cut from one text, and whom that leaves out. `kept` are the numbers of those that stay."""
 
-    text: str = field(repr=False)
     strip: bool
     leave_out: bool
     cuts: list[tuple[int, int]] = field(default_factory=list)
-    left_out: list[object] = field(default_factory=list, repr=False)
-    kept: set[object] = field(default_factory=set, repr=False)
+    left_out: list[str | None] = field(default_factory=list, repr=False)
+    kept: set[str | None] = field(default_factory=set, repr=False)
+
+    def persons(self, text: str, at: int) -> tuple[None, int]:
+        return self._about(*_items(text, at, "[", element=_read_person))
+
+    def documents(self, text: str, at: int) -> tuple[None, int]:
+        """A document is about its holder; a holder of whom nothing else is given would not have been there."""
+        return self._about(*_items(text, at, "[", element=_read_document))
+
+    def bewoningen(self, text: str, at: int) -> tuple[None, int]:
+        return None, _items(text, at, "[", element=self._bewoning)[1]
+
+    def _bewoning(self, text: str, at: int) -> tuple[None, int]:
+        return None, _items(text, at, "{", {"bewoners": self.persons, "mogelijkeBewoners": self.persons})[1]
+
+    def _about(self, items: list[_Item], end: int) -> tuple[None, int]:
+        gone = []
+        for item in items:
+            person: _Person = item.value
+            if person.marked and self.leave_out:
+                gone.append(item)
+                self.left_out.append(person.number)
+                continue
+            self.kept.add(person.number)
+            if self.strip:
+                self.cuts += person.strip
+        self.cuts += _spans(items, gone)
+        return None, end
 
 
 def asked_of_rvig(bevraging: Bevraging, choice: Choice, snapshot: Snapshot, now: datetime) -> Bevraging:
@@ -110,70 +146,41 @@ def pass_on(
 
 
 def _cut(body: bytes, question: Question, *, strip: bool, leave_out: bool) -> tuple[bytes, Withheld]:
-    cutting = _Cutting(body.decode(), strip=strip, leave_out=leave_out)
-    begin = _space(cutting.text, 0)
-    if cutting.text[begin] != "{":
-        raise ValueError("no object")
-    root = _items(cutting.text, begin)
-    fields = (_NUMBER_FIELDS[question.api][0],) if strip else ()
+    cutting, text = _Cutting(strip, leave_out), body.decode()
+    readers: dict[str, dict[str, _Reader]] = {
+        apis.PERSONEN: {"personen": cutting.persons},
+        apis.BEWONINGEN: {"bewoningen": cutting.bewoningen},
+        apis.REISDOCUMENTEN: {"reisdocumenten": cutting.documents},
+    }
+    root, _ = _items(text, _space(text, 0), "{", readers.get(question.api, {}))
     if question.api == apis.VERBLIJFPLAATSHISTORIE:
-        if not any(item.name == _MARK and _is_marked(item.value) for item in root):
-            return body, Withheld()
-        return _NO_HISTORY, Withheld(question.bsns, 0 if question.bsns else 1)
-    for item in root:
-        _cut_member(cutting, question.api, item)
+        if any(item.name == _MARK and _is_marked(item.value) for item in root):
+            return _NO_HISTORY, Withheld(question.bsns, 0 if question.bsns else 1)
+        return body, Withheld()
     numbers = [one for one in cutting.left_out if is_bsn(one) and one not in cutting.kept]
     nameless = sum(not is_bsn(one) for one in cutting.left_out)
     if nameless and not numbers and len(question.bsns) == 1:
         # Only one person was asked about, so it is that one.
         numbers, nameless = list(question.bsns), 0
-    return _without(cutting).encode(), Withheld(tuple(dict.fromkeys(numbers)), nameless, fields)
+    fields = (_NUMBER_FIELDS[question.api][0],) if strip else ()
+    return _without(text, cutting.cuts).encode(), Withheld(tuple(dict.fromkeys(numbers)), nameless, fields)
 
 
-def _cut_member(cutting: _Cutting, api: str, item: _Item) -> None:
-    """Cut a member of the answer: the persons of it, or the documents, or those of each bewoning."""
-    if api == apis.BEWONINGEN and item.name == "bewoningen":
-        for bewoning in _elements(cutting.text, item):
-            for group in _items(cutting.text, bewoning.value_start):
-                if group.name in {"bewoners", "mogelijkeBewoners"}:
-                    _cut_array(cutting, group, _of_person)
-    elif api == apis.PERSONEN and item.name == "personen":
-        _cut_array(cutting, item, _of_person, _strip_person)
-    elif api == apis.REISDOCUMENTEN and item.name == "reisdocumenten":
-        _cut_array(cutting, item, _of_holder, _strip_holder)
+def _read_person(text: str, at: int) -> tuple[_Person, int]:
+    members, end = _items(text, at, "{")
+    numbers = [one for one in members if one.name == _NUMBER]
+    marked = any(one.name == _MARK and _is_marked(one.value) for one in members)
+    number = numbers[-1].value if numbers and isinstance(numbers[-1].value, str) else None
+    return _Person(marked, number, _spans(members, numbers), len(numbers) == len(members) > 0), end
 
 
-def _cut_array(
-    cutting: _Cutting,
-    array: _Item,
-    about: Callable[[Any], tuple[bool, object]],
-    strip: Callable[[str, _Item], Iterator[tuple[int, int]]] | None = None,
-) -> None:
-    elements = _elements(cutting.text, array)
-    gone = []
-    for element in elements:
-        marked, number = about(element.value)
-        if marked and cutting.leave_out:
-            gone.append(element)
-            cutting.left_out.append(number)
-            continue
-        cutting.kept.add(number)
-        if cutting.strip and strip is not None:
-            cutting.cuts += strip(cutting.text, element)
-    cutting.cuts += _spans(elements, gone)
-
-
-def _of_person(person: Any) -> tuple[bool, object]:
-    return _is_marked(person.get(_MARK)), _text(person.get(_NUMBER))
-
-
-def _of_holder(document: Any) -> tuple[bool, object]:
-    holder = document.get("houder")
-    return _of_person(holder) if isinstance(holder, dict) else (False, None)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+def _read_document(text: str, at: int) -> tuple[_Person, int]:
+    members, end = _items(text, at, "{", {"houder": _read_person})
+    holders = [one for one in members if one.name == "houder"]
+    strip = _spans(members, [one for one in holders if one.value.bare])
+    strip += [span for one in holders if not one.value.bare for span in one.value.strip]
+    number = holders[-1].value.number if holders else None
+    return _Person(any(one.value.marked for one in holders), number, strip, bare=False), end
 
 
 def _is_marked(value: object) -> bool:
@@ -181,80 +188,66 @@ def _is_marked(value: object) -> bool:
     return value is not None and value is not False
 
 
-def _strip_person(text: str, element: _Item) -> Iterator[tuple[int, int]]:
-    members = _items(text, element.value_start)
-    yield from _spans(members, [one for one in members if one.name == _NUMBER])
-
-
-def _strip_holder(text: str, element: _Item) -> Iterator[tuple[int, int]]:
-    """A holder of whom nothing else is given would not have been there."""
-    members = _items(text, element.value_start)
-    bare = [
-        one for one in members if one.name == "houder" and isinstance(one.value, dict) and set(one.value) == {_NUMBER}
-    ]
-    yield from _spans(members, bare)
-    for holder in members:
-        if holder.name == "houder" and holder not in bare and isinstance(holder.value, dict):
-            yield from _strip_person(text, holder)
-
-
 def _with_field(body: bytes, name: str) -> bytes:
     text = body.decode()
-    fields = next(item for item in _items(text, _space(text, 0)) if item.name == "fields")
-    return f'{text[: fields.end - 1]},"{name}"{text[fields.end - 1 :]}'.encode()
+    members, _ = _items(text, _space(text, 0), "{")
+    end = next(item.end for item in members if item.name == "fields") - 1
+    return f'{text[:end]},"{name}"{text[end:]}'.encode()
 
 
-def _elements(text: str, array: _Item) -> list[_Item]:
-    if not isinstance(array.value, list) or not all(isinstance(one, dict) for one in array.value):
-        raise TypeError("not an array of objects")
-    return _items(text, array.value_start)
+def _items(
+    text: str, at: int, opening: str, readers: Mapping[str, _Reader] = _NO_READERS, element: _Reader = _scan
+) -> tuple[list[_Item], int]:
+    """The members or elements of what begins at `at`, each as often as it stands there; and where it ends.
 
-
-def _items(text: str, at: int) -> list[_Item]:
-    """The members or elements of the object or array that begins at `at`, each as often as it stands there."""
-    is_object = text[at] == "{"
-    if not is_object and text[at] != "[":
-        raise ValueError("neither object nor array")
-    at = _space(text, at + 1)
-    items = []
+    A member is read by the reader of its name, anything else as plain JSON. The text is JSON: that was seen before.
+    Raises TypeError when it is not what was opened for.
+    """
+    if text[at] != opening:
+        raise TypeError("another kind of value")
+    is_object, space = opening == "{", _SPACE
+    at = space(text, at + 1).end()
+    items: list[_Item] = []
     while text[at] not in "}]":
-        start, name = at, ""
+        start, name, read = at, "", element
         if is_object:
             name, at = _scan(text, at)
-            at = _space(text, _space(text, at) + 1)
-        value, end = _scan(text, at)
-        items.append(_Item(name, start, at, end, value))
-        at = _space(text, end)
+            at = space(text, space(text, at).end() + 1).end()
+            read = readers.get(name, _scan)
+        value, end = read(text, at)
+        items.append(_Item(name, start, end, value))
+        at = space(text, end).end()
         if text[at] == ",":
-            at = _space(text, at + 1)
-    return items
+            at = space(text, at + 1).end()
+    return items, at + 1
 
 
 def _space(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    return at if found is None else found.end()
+    return _SPACE(text, at).end()
 
 
-def _spans(items: list[_Item], gone: list[_Item]) -> Iterator[tuple[int, int]]:
+def _spans(items: list[_Item], gone: list[_Item]) -> list[tuple[int, int]]:
     """Where to cut so that what is gone takes one comma with it: the one after it, and at the end the one before."""
     if not gone:
-        return
+        return []
     starts = {one.start for one in gone}
     last_kept = max((place for place, one in enumerate(items) if one.start not in starts), default=-1)
-    for place, one in enumerate(items[:last_kept]):
-        if one.start in starts:
-            yield one.start, items[place + 1].start
+    spans = [
+        (one.start, items[place + 1].start)
+        for place, one in enumerate(items[: max(last_kept, 0)])
+        if one.start in starts
+    ]
     if last_kept + 1 < len(items):
-        begin = items[last_kept].end if last_kept >= 0 else items[0].start
-        yield begin, items[-1].end
+        spans.append((items[last_kept].end if last_kept >= 0 else items[0].start, items[-1].end))
+    return spans
 
 
-def _without(cutting: _Cutting) -> str:
+def _without(text: str, cuts: list[tuple[int, int]]) -> str:
     pieces, at = [], 0
-    for start, end in sorted(cutting.cuts):
-        pieces.append(cutting.text[at:start])
+    for start, end in sorted(cuts):
+        pieces.append(text[at:start])
         at = end
-    return "".join(pieces) + cutting.text[at:]
+    return "".join(pieces) + text[at:]
 
 
 def _unfit() -> UpstreamUnavailable:
