@@ -91,11 +91,15 @@ async def test_a_server_that_hangs_costs_a_bounded_time(files):
         await reader.read()
         writer.close()
         await writer.wait_closed()
+        ended.set()
 
+    ended = asyncio.Event()
     held = await asyncio.start_server(hang, "127.0.0.1", 0)
     port = held.sockets[0].getsockname()[1]
     async with held:
         assert await refusal(rules(files, port, seconds=0.3), f"https://localhost:{port}/jwks") == "tijd"
+        async with asyncio.timeout(3):
+            await ended.wait()
 
 
 async def test_nobody_there_is_trouble_with_the_connection(files):
