@@ -1,0 +1,73 @@
+"""From checkpoints and keys to what a register is judged against: signatures first, then what the reader brought. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tenants.checkpoints import BadNote, Checkpoint, VerifierKey, open_note, read_note
+from tenants.export.plan import Plan
+from tenants.merkle import is_consistent
+from tenants.verify.findings import Code, Fault
+from tenants.verify.judging import Expected
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the reader trusts: public keys, older checkpoints that it kept, and which register it means."""
+
+    keys: Sequence[VerifierKey]
+    anchors: Sequence[str] = ()
+    oin: str | None = None
+    gone_before: datetime | None = None
+
+
+def read_anchors(trust: Trust) -> tuple[Checkpoint, ...]:
+    """The older checkpoints, signed by a key that is trusted. Raises BadNote."""
+    return tuple(open_note(note, trust.keys) for note in trust.anchors)
+
+
+def expect(plan: Plan, trust: Trust) -> tuple[Expected, list[Fault]]:
+    """What the lines are judged against, and what is wrong before the first line. Raises BadNote for an anchor."""
+    faults: list[Fault] = []
+    signed = _signed(plan.proof.checkpoint, trust, faults)
+    if not signed.origin.endswith(f"/{plan.oin}") or (trust.oin is not None and trust.oin != plan.oin):
+        faults.append(Fault("wrong_register", None, f"it is that of {signed.origin}"))
+    passed: list[tuple[Checkpoint, Code]] = []
+    for note in plan.notes:
+        checkpoint = _signed(note, trust, faults)
+        if checkpoint.origin == signed.origin:
+            passed.append((checkpoint, "tree_differs"))
+    for anchor in read_anchors(trust):
+        if anchor.origin != signed.origin:
+            faults.append(Fault("wrong_register", None, f"a checkpoint that you have is of {anchor.origin}"))
+        elif anchor.size > signed.size:
+            detail = f"you have a checkpoint of {anchor.size} leaves, this register ends at {signed.size}"
+            faults.append(Fault("rolled_back", None, detail))
+        elif plan.proof.first <= anchor.size <= plan.proof.until:
+            passed.append((anchor, "forked"))
+        else:
+            faults += _beside(plan, anchor, signed)
+    return Expected(plan.tenant_id, signed, plan.proof, tuple(passed), trust.gone_before), faults
+
+
+def _signed(note: str, trust: Trust, faults: list[Fault]) -> Checkpoint:
+    try:
+        return open_note(note, trust.keys)
+    except BadNote as reason:
+        faults.append(Fault("bad_signature", None, str(reason)))
+    # What it says is judged all the same: more may be wrong than its signature.
+    return read_note(note)[0]
+
+
+def _beside(plan: Plan, anchor: Checkpoint, signed: Checkpoint) -> list[Fault]:
+    """An older checkpoint from before the stretch, or from behind it: by a proof of consistency."""
+    if anchor.size == signed.size:
+        same = anchor.root == signed.root
+        return [] if same else [Fault("forked", None, f"two checkpoints of {signed.size} leaves differ")]
+    proof = dict(plan.proof.consistency).get(anchor.size)
+    if proof is None:
+        detail = f"that the tree begins with the {anchor.size} leaves of your checkpoint: export with --anchor"
+        return [Fault("proof_missing", None, detail)]
+    if is_consistent(anchor.size, signed.size, anchor.root, signed.root, proof):
+        return []
+    return [Fault("forked", None, f"the tree of {signed.size} leaves does not begin with that of {anchor.size}")]
