@@ -105,15 +105,15 @@ def _is_attempt(error: KoppelpuntError, record: CallRecord) -> bool:
 
 
 async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallRecord, ticket: Ticket) -> Outgoing:
-    row_id, repeated, counted = bevraging.id, False, False
+    row_id, repeated, counted = bevraging.id, False, 0
     for _ in range(MOST_TRIES):
         now = datetime.now(UTC)
         choice = record.choice = choose(caller, bevraging, gate.snapshot, now)
         judge_authorisation(bevraging, choice, gate.snapshot, gate.metrics)
-        if choice.machtiging.conditions is not None and not counted:
-            # Once for a call, however often its token is refused or the registry moves on.
+        if choice.machtiging.conditions is not None and counted != choice.machtiging.machtiging_id:
+            # Once for a call, however often its token is refused or the registry moves on under the same machtiging.
             await gate.quotas.take(choice.machtiging)
-            counted = True
+            counted = choice.machtiging.machtiging_id
         asking = asked_of_rvig(bevraging, choice, gate.snapshot, now)
         register = gate.registers[choice.environment.kind]
         async with gate.upstream.reserve(choice.aansluiting, choice.environment):
