@@ -34,7 +34,9 @@ class SigningKey:
         return {**public, "kid": self.kid, "alg": self.algorithm, "use": "sig"}
 
     def sign(self, claims: dict[str, Any], **headers: Any) -> str:
-        return jwt.encode(claims, self.private, self.algorithm, headers={"kid": self.kid, **headers})
+        # As bytes, so that anything can be signed: also what the library would refuse to say.
+        body, named = json.dumps(claims).encode(), {"kid": self.kid, **headers}
+        return jwt.PyJWS().encode(body, self.private, self.algorithm, headers=named)
 
 
 def make_key(kid: str, algorithm: str = "ES256") -> SigningKey:
