@@ -34,6 +34,18 @@ class Filter:
     def __bool__(self) -> bool:
         return self != _EVERYTHING
 
+    @property
+    def criteria(self) -> dict[str, Any]:
+        """What is recorded of a reading that was filtered so."""
+        found = {
+            "taaksysteem": None if self.taaksysteem is None else list(self.taaksysteem),
+            "certificaat": None if self.fingerprint is None else self.fingerprint.hex(),
+            "doelbinding": self.doelbinding,
+            "rubrieken": sorted(self.rubrieken) or None,
+            "uitkomst": self.outcome,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
     def condition(self, first: int) -> tuple[str, list[Any]]:
         """The condition on `register.opening o` with parameters from $first, and their values."""
         parts: list[tuple[str, Any]] = []

@@ -62,6 +62,16 @@ def berichten_of(closing: Mapping[str, Any]) -> tuple[Bericht, ...]:
     )
 
 
+def passed_on_in(closing: Mapping[str, Any]) -> frozenset[str]:
+    """The numbers of whom the answer that a closing holds told the caller about."""
+    return frozenset(closing["persons"]).union(*(one.numbers for one in berichten_of(closing)))
+
+
+def withheld_in(closing: Mapping[str, Any]) -> frozenset[str]:
+    """The numbers of whom data came in and were not passed on."""
+    return frozenset((closing.get("withheld") or {}).get("persons", ()))
+
+
 @dataclass(frozen=True, slots=True)
 class Protocolregel:
     """One call. What names an aansluiting is None for a refused attempt; `taaksysteem_name` for another tenant's."""

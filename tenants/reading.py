@@ -239,13 +239,6 @@ def _recorded(
     asked: Zoekvraag, reason: str, persons: Sequence[InYear] | None, users: Sequence[InYear] | None
 ) -> Reading:
     wanted = asked.wanted
-    criteria = {
-        "taaksysteem": wanted.taaksysteem,
-        "certificaat": None if wanted.fingerprint is None else wanted.fingerprint.hex(),
-        "doelbinding": wanted.doelbinding,
-        "rubrieken": sorted(wanted.rubrieken) or None,
-        "uitkomst": wanted.outcome,
-    }
     return Reading(
         kind="zoekvraag",
         reason=reason,
@@ -254,5 +247,5 @@ def _recorded(
         subjects=[one.index for one in persons or ()],
         users=[one.index for one in users or ()],
         period=asked.period,
-        criteria={name: value for name, value in criteria.items() if value is not None},
+        criteria=wanted.criteria,
     )

@@ -78,7 +78,9 @@ def _responses(route: Route) -> dict[str, Any]:
         found[str(status)] = {"description": "Gelukt.", "headers": _HEADERS}
         if status != 204:
             schema = {"type": "object"} if shape is None else _reference(shape)
-            found[str(status)]["content"] = {"application/json": {"schema": schema}}
+            found[str(status)]["content"] = {"application/json": {"schema": schema}} | {
+                media_type: {"schema": {"type": "string", "contentEncoding": "binary"}} for media_type in route.files
+            }
     refusals = dict(_ALWAYS)
     if not route.public:
         refusals |= _IDENTIFIED

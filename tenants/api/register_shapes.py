@@ -32,20 +32,59 @@ class Periode(Shape):
         return self
 
 
-class Zoekvraag(Shape):
-    """A search in the own register: by person, by period, or both. It is itself recorded, with its reason."""
+Rubriek = Annotated[str, Field(pattern=r"^[0-9A-Z]{6}$")]
+Burgerservicenummer = Annotated[str, Field(pattern=r"^[0-9]{9}$")]
+AdministratieNummer = Annotated[str, Field(pattern=r"^[1-9][0-9]{9}$")]
+Vingerafdruk = Annotated[
+    str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 van het certificaat, hexadecimaal.")
+]
+Uitkomst = Literal["beantwoord", "niet_beantwoord", "niet_verzonden", "geweigerd", "uitkomst_onbekend"]
 
-    burgerservicenummer: str | None = Field(default=None, pattern=r"^[0-9]{9}$", repr=False)
+
+class TaaksysteemVan(Shape):
+    """A taaksysteem by its tenant and its number."""
+
+    tenant_id: int = Field(ge=1, le=2**62)
+    taaksysteem_id: int = Field(ge=1, le=2**62)
+
+
+class Zoekvraag(Shape):
+    """A search in the own register: by person, by period, or both. It is itself recorded, with its reason.
+
+    Everything else leaves out what does not fit. A user is searched within a period.
+    """
+
+    burgerservicenummer: Burgerservicenummer | None = Field(default=None, repr=False)
+    a_nummer: AdministratieNummer | None = Field(
+        default=None,
+        repr=False,
+        description="Sommige berichten kennen iemand alleen bij A-nummer; geef zo mogelijk beide nummers.",
+    )
     periode: Periode | None = None
     reden: Reden
+    taaksysteem: TaaksysteemVan | None = None
+    gebruiker: str | None = Field(default=None, min_length=1, max_length=500, repr=False)
+    certificaat: Vingerafdruk | None = None
+    doelbinding: str | None = Field(default=None, min_length=1, max_length=500)
+    rubrieken: list[Rubriek] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=50,
+        description="Alleen bevragingen waarin een van deze rubrieken, of iets dat ervan is afgeleid, werd gevraagd of "
+        "in een bericht stond.",
+    )
+    uitkomst: Uitkomst | None = None
     inhoud: bool = Field(default=False, description="Ook openen wat verzegeld is: vraag, antwoord, gebruiker.")
     voor: UUID | None = Field(default=None, description="Verder zoeken vanaf 'volgende' van het vorige antwoord.")
     aantal: int = Field(default=100, ge=1, le=MOST_ROWS)
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
-        if self.burgerservicenummer is None and self.periode is None:
-            raise ValueError("Zoek op burgerservicenummer, periode, of beide.")
+        by_person = self.burgerservicenummer is not None or self.a_nummer is not None
+        if not by_person and self.periode is None:
+            raise ValueError("Zoek op burgerservicenummer, A-nummer, periode, of een persoon in een periode.")
+        if by_person and self.gebruiker is not None:
+            raise ValueError("Zoek op persoon of op gebruiker, niet op beide.")
         return self
 
 
@@ -83,7 +122,7 @@ class Protocolregel(Shape):
 
     id: UUID
     geopend_op: AwareDatetime
-    uitkomst: Literal["beantwoord", "niet_beantwoord", "niet_verzonden", "geweigerd", "uitkomst_onbekend"]
+    uitkomst: Uitkomst
     weigering: str | None
     afnemer_id: str | None
     organisatie_oin: str | None
@@ -100,6 +139,9 @@ class Protocolregel(Shape):
     zoekrubrieken: str
     gevraagde_rubrieken: str
     trace_id: UUID | None
+    inzage_geweigerd: str | None = Field(
+        description="Op grond waarvan de betrokkene hiervan geen mededeling krijgt (Besluit BRP 46), of null."
+    )
     afsluiting: Afsluiting | None
     inhoud: Inhoud | None
 

@@ -42,11 +42,12 @@ class Rooms:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a route answers. `body` None is an empty answer."""
+    """What a route answers. `body` None is an empty answer; bytes are a file of `media_type`."""
 
     status: int
-    body: BaseModel | Mapping[str, Any] | None
+    body: BaseModel | Mapping[str, Any] | bytes | None
     headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation. `answers` are the shapes of its successes by status; every refusal is a Probleem."""
+    """One operation. `answers` are the shapes of its successes by status; every refusal is a Probleem.
+
+    `files` are the other media types in which the same success can be asked for.
+    """
 
     method: str
     path: str
@@ -88,6 +92,7 @@ class Route:
     refusals: frozenset[int] = frozenset()
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
+    files: tuple[str, ...] = ()
 
     @property
     def public(self) -> bool:
@@ -110,7 +115,7 @@ async def answer(route: Route, request: Request, rooms: Rooms) -> Response:
         content=_written(made.body),
         status_code=made.status,
         headers=dict(made.headers),
-        media_type="application/json",
+        media_type=made.media_type,
     )
 
 
@@ -169,7 +174,9 @@ def _read_query(request: Request, shape: type[BaseModel] | None) -> BaseModel | 
         raise unreadable(error, "query") from None
 
 
-def _written(body: BaseModel | Mapping[str, Any]) -> bytes:
+def _written(body: BaseModel | Mapping[str, Any] | bytes) -> bytes:
+    if isinstance(body, bytes):
+        return body
     if isinstance(body, BaseModel):
         return body.model_dump_json(by_alias=True).encode()
     return orjson.dumps(body)

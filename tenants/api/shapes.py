@@ -29,7 +29,8 @@ _WAARDEN = {
 }
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Refuse control characters and a text without anything in it."""
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
         raise ValueError("De tekst mag geen stuurtekens hebben.")
     if not text.strip():
@@ -52,7 +53,7 @@ def waarde_fits(soort: str, waarde: str) -> bool:
 Reden = Annotated[
     str,
     Field(min_length=1, max_length=500, description="Waarom; één regel, zonder persoonsgegevens."),
-    AfterValidator(_one_line),
+    AfterValidator(one_line),
     AfterValidator(_without_bsn),
 ]
 Soort = Literal["tenant", "afnemer", "oin", "certificaat", "taaksysteem"]
