@@ -14,6 +14,7 @@ from typing import TypeVar
 import click
 
 from gateway.config import ConfigError, GatewayConfig
+from gateway.register_commands import register
 from gateway.simulator.settings import Environment
 from gateway.telemetry import configure_logging
 from tenants.admins import Role
@@ -29,6 +30,9 @@ _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 @click.version_option(package_name="koppelpunt")
 def main() -> None:
     """Koppelpunt: the gateway of a technische aansluitpartij to RvIG's BRP APIs."""
+
+
+main.add_command(register)
 
 
 def run_until_signal(run: Callable[[asyncio.Event], Awaitable[None]], *, loop: str = "uvloop") -> None:

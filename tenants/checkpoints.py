@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 _ALGORITHM = b"\x01"
 _MARK = "— "
@@ -150,6 +150,11 @@ def read_signing_keys(pem: bytes) -> list[Ed25519PrivateKey]:
     if not keys:
         raise ValueError("The checkpoint key must be an unencrypted private key in PEM.")
     return keys
+
+
+def make_signing_key() -> bytes:
+    """Make a private key, in the form in which it is read."""
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _decode(text: str, what: str) -> bytes:

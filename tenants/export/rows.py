@@ -44,6 +44,7 @@ def _columns(fields: Sequence[str]) -> str:
 
 _OPENINGS: Final = f"SELECT {_columns(OPENING)}, hash, sealed FROM register.opening WHERE {_BETWEEN}"  # noqa: S608
 _CLOSINGS: Final = f"SELECT {_columns(CLOSING)}, hash, sealed FROM register.closing WHERE {_BETWEEN}"  # noqa: S608
+_OPENING_HASHES: Final = f"SELECT id, hash FROM register.opening WHERE {_BETWEEN}"  # noqa: S608
 _WIJZIGINGEN: Final = (
     f"SELECT {_columns(WIJZIGING)}, hash FROM registry.wijziging WHERE tenant_id = $1 AND number = ANY($2)"  # noqa: S608
 )
@@ -89,9 +90,7 @@ async def read_lines(
     calls = {kind: [one.number for one in leaves if one.kind == kind] for kind in ("opening", "closing", "wijziging")}
     openings = {row["id"]: row for row in await _of_calls(connection, _OPENINGS, tenant_id, calls["opening"])}
     closings = {row["id"]: row for row in await _of_calls(connection, _CLOSINGS, tenant_id, calls["closing"])}
-    hashes = await _of_calls(
-        connection, f"SELECT id, hash FROM register.opening WHERE {_BETWEEN}", tenant_id, calls["closing"]  # noqa: S608
-    )  # fmt: skip
+    hashes = await _of_calls(connection, _OPENING_HASHES, tenant_id, calls["closing"])
     persons = await _persons(connection, tenant_id, calls["closing"])
     changes = await connection.fetch(_WIJZIGINGEN, tenant_id, calls["wijziging"]) if calls["wijziging"] else []
     found: Mapping[str, Mapping[Any, asyncpg.Record]] = {
@@ -100,6 +99,18 @@ async def read_lines(
     keys = await _keys(connection, register, tenant_id, [*openings.values(), *closings.values()])
     opening_hashes = {row["id"]: row["hash"].hex() for row in hashes}
     return [_line(leaf, found[leaf.kind].get(leaf.number), opening_hashes, persons, keys, tenant_id) for leaf in leaves]
+
+
+async def read_closings(connection: asyncpg.Connection, tenant_id: int, ids: Sequence[UUID]) -> dict[UUID, bytes]:
+    """The closings of these calls as lines, by id, without their leaves."""
+    rows = await _of_calls(connection, _CLOSINGS, tenant_id, ids)
+    hashes = await _of_calls(connection, _OPENING_HASHES, tenant_id, ids)
+    persons = await _persons(connection, tenant_id, ids)
+    opening_hashes = {row["id"]: row["hash"].hex() for row in hashes}
+    return {
+        row["id"]: _line(Leaf(-1, "closing", row["id"], b""), row, opening_hashes, persons, None, tenant_id)
+        for row in rows
+    }
 
 
 def _line(

@@ -23,6 +23,7 @@ from tenants.sealer.chores import (
     Orphan,
     ensure_partitions,
     forget_fetched_messages,
+    forget_used_assertions,
     lead,
     list_expiries,
     list_orphans,
@@ -127,6 +128,7 @@ async def _do_chores(
 
     async def forget() -> None:
         metrics.forgotten.inc(await forget_fetched_messages(connection))
+        await forget_used_assertions(connection)
 
     async def report_orphans() -> None:
         orphans = await list_orphans(connection, timedelta(seconds=config.orphan_after))

@@ -19,6 +19,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tenants.checkpoints import BadNote, Checkpoint, VerifierKey, open_note, origin_of, sign
+from tenants.faults import NotFound
 from tenants.leaves import Kind, hash_of_leaf, unpack_entries
 from tenants.merkle import Frontier, consistency_spans, inclusion_spans, is_consistent, is_included
 from tenants.sealer.notes import read_kept, write_kept
@@ -79,6 +80,15 @@ async def list_unsigned(connection: asyncpg.Connection) -> list[Unsigned]:
     return [
         Unsigned(row["tenant_id"], row["oin"], Frontier.read(row["size"], row["frontier"]), row["note"]) for row in rows
     ]
+
+
+async def resolve_faults(connection: asyncpg.Connection, oin: str, *, actor: str, reason: str) -> int:
+    """Answer for all faults of a tenant's tree; signing goes on. Returns how many. Raises NotFound."""
+    found: int | None = await connection.fetchval("SELECT tenant_id FROM registry.tenant WHERE oin = $1", oin)
+    if found is None:
+        raise NotFound(f"No tenant has OIN {oin}.")
+    count: int = await connection.fetchval("SELECT register.resolve_seal_faults($1, $2, $3)", found, actor, reason)
+    return count
 
 
 async def sign_tree(

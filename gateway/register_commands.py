@@ -1,0 +1,297 @@
+"""`koppelpunt register …`: export, verification, receipts, and the keys of checkpoints.
+
+Standard output says what came out, standard error how far it is. A register with a fault ends with status 1; what cannot
+be done at all ends with another status and says who must act.
+"""
+
+import asyncio
+import getpass
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TextIO, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from tenants.verify.expecting import Trust
+    from tenants.verify.findings import Verdict
+
+T = TypeVar("T")
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+_PATH: Final = click.Path(path_type=Path)
+_DAY: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
+_URL: Final = click.option(
+    "--database-url", envvar="KOPPELPUNT_INZAGE_URL", help="Of a user in the role koppelpunt_inzage."
+)
+_REASON: Final = click.option("--reason", help="Why the register is read; it is recorded.")
+_TENANT: Final = click.option("--tenant", "oin", help="OIN of the tenant.")
+_ANCHOR: Final = click.option(
+    "--anchor", "anchors", type=_FILE, multiple=True, help="An older checkpoint that you kept; may be given again."
+)
+_FROM: Final = click.option("--from", "began", type=_DAY, help="First day of the calls, UTC.")
+_TO: Final = click.option("--to", "ended", type=_DAY, help="The day after the last, UTC.")
+
+
+class CannotBeDone(click.ClickException):
+    """Nothing came out: status 2, so that it is not taken for a fault of the register."""
+
+    exit_code = 2
+
+
+@click.group()
+def register() -> None:
+    """Export and verify registers; check receipts; keys of checkpoints."""
+
+
+@register.command("export")
+@click.argument("target", type=_PATH)
+@click.option("--tenant", "oin", required=True, help="OIN of the tenant.")
+@_FROM
+@_TO
+@_REASON
+@click.option("--opened", "keyring", type=_FILE, help="Register keyring file: contents in the clear, for a hand-over.")
+@_ANCHOR
+@_URL
+def export_register(
+    target: Path, oin: str, began: datetime | None, ended: datetime | None, reason: str | None, keyring: Path | None,
+    anchors: tuple[Path, ...], database_url: str | None,
+) -> None:  # fmt: skip
+    """Export a tenant's register to TARGET: a directory, or a file that ends in .tar. Goes on where it was broken off."""
+    from tenants.checkpoints import read_note  # noqa: PLC0415 - each command loads only what it is
+    from tenants.export.running import Wish, export_register  # noqa: PLC0415
+    from tenants.keyring import read_keyring  # noqa: PLC0415
+
+    with _told():
+        opened = None if keyring is None else read_keyring(keyring, name="register", private=True)
+        wish = Wish(
+            oin, _needed(reason, "--reason"), _actor(), _period(began, ended), opened,
+            tuple(read_note(path.read_text(encoding="utf-8"))[0] for path in anchors),
+        )  # fmt: skip
+        with _progress("exporting") as on_progress:
+            manifest = _connected(database_url, lambda made: export_register(made, wish, target, on_progress))
+    rows = sum(one["lines"] for one in manifest["files"] if one["name"].startswith("rows-"))
+    click.echo(f"exported {rows} rows of {oin}, up to a tree of {manifest['tree_size']} leaves: {target}")
+
+
+@register.command("verify")
+@click.argument("archive", type=click.Path(exists=True, path_type=Path), required=False)
+@click.option(
+    "--key", "key", type=_FILE, required=True, help="Public keys that you trust: name+number+key, one a line."
+)
+@_ANCHOR
+@_TENANT
+@click.option("--gone-before", type=_DAY, help="Rows of calls before this day may be gone with their term, UTC.")
+@_FROM
+@_TO
+@_REASON
+@_URL
+def verify_register(
+    archive: Path | None, key: Path, anchors: tuple[Path, ...], oin: str | None, gone_before: datetime | None,
+    began: datetime | None, ended: datetime | None, reason: str | None, database_url: str | None,
+) -> None:  # fmt: skip
+    """Verify an export, offline, or, without ARCHIVE, the live register of --tenant. Names the first fault."""
+    from tenants.verify.running import verify_archive, verify_live  # noqa: PLC0415
+
+    with _told():
+        trust = _trust(key, anchors, oin, gone_before)
+        with _progress("verifying") as on_progress:
+            if archive is not None:
+                verdict = verify_archive(archive, trust, on_progress)
+            else:
+                wanted, why = _needed(oin, "--tenant"), _needed(reason, "--reason")
+                verdict = _connected(
+                    database_url,
+                    lambda made: verify_live(
+                        made, wanted, trust, on_progress, reason=why, actor=_actor(), period=_period(began, ended)
+                    ),
+                )
+    _show(verdict)
+
+
+@register.command("check-receipts")
+@click.argument("file", type=click.File("r"))
+@_TENANT
+@click.option(
+    "--export", "archive", type=click.Path(exists=True, path_type=Path), help="Check against an export, offline."
+)
+@_REASON
+@_URL
+def check_receipts(
+    file: TextIO, oin: str | None, archive: Path | None, reason: str | None, database_url: str | None
+) -> None:
+    """Check receipts (X-Protocol-Bewijs: id:number:hash, one a line; - for standard input) against the register."""
+    from tenants.verify.receipts import check_archive, check_live, read_receipts  # noqa: PLC0415
+
+    with _told():
+        receipts = read_receipts(file)
+        if archive is not None:
+            checked = check_archive(archive, receipts)
+        else:
+            wanted, why = _needed(oin, "--tenant"), _needed(reason, "--reason")
+            checked = _connected(
+                database_url, lambda made: check_live(made, wanted, receipts, reason=why, actor=_actor())
+            )
+    for receipt, trouble in checked.faults:
+        click.echo(f"line {receipt.line}: {receipt.id}: {trouble}")
+    click.echo(f"{checked.receipts} receipts, {len(checked.faults)} that the register does not answer for")
+    sys.exit(1 if checked.faults else 0)
+
+
+@register.command("make-key")
+@click.argument("file", type=_PATH)
+def make_key(file: Path) -> None:
+    """Make the private key that checkpoints are signed with (KOPPELPUNT_CHECKPOINT_KEY_FILE). Overwrites nothing."""
+    from tenants.checkpoints import make_signing_key  # noqa: PLC0415
+
+    with _told():
+        file.touch(mode=0o600, exist_ok=False)
+        file.write_bytes(make_signing_key())
+    click.echo(str(file))
+
+
+@register.command("show-key")
+@click.argument("file", type=_FILE)
+@click.option("--origin", envvar="KOPPELPUNT_CHECKPOINT_ORIGIN", default="koppelpunt", show_default=True)
+@click.option("--tenant", "oin", required=True, help="OIN of the tenant.")
+def show_key(file: Path, origin: str, oin: str) -> None:
+    """Show the public keys of a private key file for one tenant's register: what `verify --key` takes."""
+    from tenants.checkpoints import VerifierKey, origin_of, read_signing_keys  # noqa: PLC0415
+
+    with _told():
+        for key in read_signing_keys(file.read_bytes()):
+            click.echo(str(VerifierKey(origin_of(origin, oin), key.public_key().public_bytes_raw())))
+
+
+@register.command("answer-faults")
+@click.option("--tenant", "oin", required=True, help="OIN of the tenant.")
+@click.option("--reason", required=True, help="What was found and done; it is recorded.")
+@click.option("--database-url", envvar="KOPPELPUNT_DATABASE_URL", help="Of a user in the role koppelpunt_sealer.")
+def answer_faults(oin: str, reason: str, database_url: str | None) -> None:
+    """Answer for the faults that the sealer noted of a tenant's register; its checkpoints are signed again."""
+    from tenants.sealer.signing import resolve_faults  # noqa: PLC0415
+
+    with _told():
+        count = _connected(database_url, lambda made: resolve_faults(made, oin, actor=_actor(), reason=reason))
+    click.echo(f"{count} faults answered for")
+
+
+def _show(verdict: "Verdict") -> None:
+    tally = verdict.tally
+    click.echo(
+        f"{verdict.origin}: signed tree of {verdict.size} leaves, leaves {verdict.span[0]} to {verdict.span[1]} looked at"
+    )
+    click.echo(
+        f"{tally.openings} openings, {tally.closings} closings, {tally.wijzigingen} wijzigingen, {tally.gone} gone"
+    )
+    for note in verdict.notes:
+        click.echo(f"note: {note}")
+    if verdict.first is None:
+        kept = f", and goes on from {len(verdict.anchors)} checkpoint(s) that you kept" if verdict.anchors else ""
+        click.echo(f"whole: everything that was sealed is there and is what it was{kept}")
+        if not verdict.anchors:
+            click.echo(
+                "note: without an older checkpoint of your own (--anchor) an older state cannot be told from this one"
+            )
+        return
+    click.echo(f"FAULT {verdict.first}")
+    for fault in verdict.faults[1:10]:
+        click.echo(f"then  {fault}")
+    if len(verdict.faults) > 10:
+        click.echo(f"and {len(verdict.faults) - 10} more")
+    sys.exit(1)
+
+
+def _trust(key: Path, anchors: tuple[Path, ...], oin: str | None, gone_before: datetime | None) -> "Trust":
+    from tenants.checkpoints import read_verifier_keys  # noqa: PLC0415
+    from tenants.verify.expecting import Trust  # noqa: PLC0415
+
+    notes = tuple(path.read_text(encoding="utf-8") for path in anchors)
+    return Trust(read_verifier_keys(key.read_text(encoding="utf-8")), notes, oin, _utc(gone_before))
+
+
+def _connected(url: str | None, run: "Callable[[asyncpg.Connection], Awaitable[T]]") -> T:
+    import asyncpg  # noqa: PLC0415
+
+    async def work() -> T:
+        connection = await asyncpg.connect(
+            _needed(url, "--database-url"),
+            server_settings={"application_name": "koppelpunt-register", "plan_cache_mode": "force_custom_plan", "timezone": "UTC"},
+        )  # fmt: skip
+        try:
+            return await run(connection)
+        finally:
+            await connection.close()
+
+    return asyncio.run(work())
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error, for whoever watches."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say plainly why something cannot be done, and end with status 2."""
+    import asyncpg  # noqa: PLC0415
+
+    from tenants.checkpoints import BadNote  # noqa: PLC0415
+    from tenants.export.archive import ArchiveError  # noqa: PLC0415
+    from tenants.faults import RegistryError  # noqa: PLC0415
+    from tenants.keyring import KeyringError  # noqa: PLC0415
+    from tenants.sealing import SealingError  # noqa: PLC0415
+    from tenants.tree_nodes import TreeDamaged  # noqa: PLC0415
+
+    try:
+        yield
+    except (
+        ArchiveError,
+        BadNote,
+        KeyringError,
+        RegistryError,
+        SealingError,
+        TreeDamaged,
+        ValueError,
+        OSError,
+    ) as error:
+        raise CannotBeDone(str(error)) from None
+    except asyncpg.PostgresError as error:
+        # Its own text could show what a row holds.
+        raise CannotBeDone(f"PostgreSQL refuses this: {type(error).__name__}.") from None
+
+
+def _needed(value: str | None, name: str) -> str:
+    if not value or not value.strip():
+        raise click.UsageError(f"{name} is needed here.")
+    return value
+
+
+def _period(began: datetime | None, ended: datetime | None) -> tuple[datetime, datetime] | None:
+    if began is None and ended is None:
+        return None
+    first = _utc(began) or datetime(1970, 1, 1, tzinfo=UTC)
+    last = _utc(ended) or datetime.now(UTC)
+    if first >= last:
+        raise click.UsageError("--from must be before --to.")
+    return first, last
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)
+
+
+def _actor() -> str:
+    return f"command line ({getpass.getuser()})"
