@@ -6,6 +6,7 @@ is let in by it. Forgetting is the sealer's work.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,6 +16,8 @@ from gateway.errors import RegisterUnavailable
 from gateway.idp.assertions import Use
 
 _SECONDS: Final = 2.0
+# The last one is asyncpg's own when a session ends at the moment that it is asked something.
+_TROUBLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class UsedAssertions:
@@ -30,7 +33,7 @@ class UsedAssertions:
         try:
             async with asyncio.timeout(_SECONDS), self._lock:
                 return await self._ask(use)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except _TROUBLE:
             # Whether the row was written is not known. Fail closed: the caller makes a new assertion and asks again.
             raise RegisterUnavailable(
                 "assertieNietVastgelegd", "Er kon niet worden vastgelegd dat deze assertie is gebruikt.", retry_after=1
@@ -39,7 +42,8 @@ class UsedAssertions:
     async def close(self) -> None:
         """Close the connection."""
         if self._connection is not None:
-            await self._connection.close(timeout=2)
+            with suppress(*_TROUBLE):
+                await self._connection.close(timeout=2)
 
     async def _ask(self, use: Use) -> bool:
         if self._connection is None or self._connection.is_closed():
