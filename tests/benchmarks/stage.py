@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -73,6 +73,7 @@ class Stage:
     ground: Ground
     database: Database
     keys: list[str]
+    started: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     async def start(self, name: str, *arguments: str, environment: dict[str, str] | None = None) -> Process:
         """Start a process that says `ready port=… watch=…`, and wait for that."""
@@ -85,6 +86,7 @@ class Stage:
                 stdout=stream,
                 stderr=asyncio.subprocess.STDOUT,
             )
+        self.started.append(process)
         async with asyncio.timeout(120):
             while True:
                 found = [line for line in output.read_text(errors="replace").splitlines() if line.startswith("ready ")]
@@ -125,7 +127,15 @@ async def stage(database: Database, aansluitingen: int) -> AsyncIterator[Stage]:
                 keys += await fill_tenant(connection, ground, range(first + 1, min(first + 50, aansluitingen) + 1))
         finally:
             await connection.close()
-        yield Stage(ground, database, keys)
+        made = Stage(ground, database, keys)
+        try:
+            yield made
+        finally:
+            # Whatever went wrong, nothing of it stays behind and takes part in the next measurement.
+            for process in made.started:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
 
 
 async def fill_tenant(connection: asyncpg.Connection, ground: Ground, numbers: Sequence[int]) -> list[str]:
