@@ -10,7 +10,7 @@ demo: $(VENV)/.demo
 	$(BIN)/koppelpunt demo $(if $(ONCE),--once)
 
 test: $(VENV)/.dev check
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
