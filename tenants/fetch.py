@@ -66,8 +66,10 @@ def post(rules: FetchRules, url: str, body: bytes, headers: Mapping[str, str]) -
     context.set_ciphers(_SUITES)
     with contextlib.ExitStack() as stack:
         plain = stack.enter_context(_connected(rules, _resolved(rules, host, port), port))
-        # Each wait of a socket is bounded; a peer that sends a byte at a time is cut off here.
-        timer = threading.Timer(rules.seconds, _cut, [plain])
+        # Each wait of a socket is bounded; a peer that sends a byte at a time is cut off here. TLS takes the socket over,
+        # so it is cut by a second handle.
+        late = threading.Event()
+        timer = threading.Timer(rules.seconds, _cut, [stack.enter_context(plain.dup()), late])
         stack.callback(timer.cancel)
         timer.start()
         try:
@@ -79,12 +81,10 @@ def post(rules: FetchRules, url: str, body: bytes, headers: Mapping[str, str]) -
             )
             answer = asking.getresponse()
             answer.read(_MOST_ANSWERED)
-        except TimeoutError:
-            raise FetchError("tijd") from None
-        except ssl.SSLError:
-            raise FetchError("tls") from None
-        except (OSError, http.client.HTTPException):
-            raise FetchError("verbinding" if timer.is_alive() else "tijd") from None
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, TimeoutError) or late.is_set():
+                raise FetchError("tijd") from None
+            raise FetchError("tls" if isinstance(error, ssl.SSLError) else "verbinding") from None
     if not 200 <= answer.status < 300:
         raise FetchError("status")
     return answer.status
@@ -149,6 +149,7 @@ def _connected(rules: FetchRules, addresses: Iterable[Address], port: int) -> It
     raise FetchError(code)
 
 
-def _cut(connected: socket.socket) -> None:
+def _cut(connected: socket.socket, late: threading.Event) -> None:
+    late.set()
     with contextlib.suppress(OSError):
         connected.shutdown(socket.SHUT_RDWR)
