@@ -2,19 +2,20 @@
 
 Every function is one step in a transaction of its own (`tenants.recording.reading_scope`), so that what one step locks,
 one partition after another, is free again before the next. A person is looked up in the yearly partitions by index; a
-period is walked from its newest year to its oldest, by key.
+period is walked from its newest month to its oldest, by key.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from tenants.recording import Period
-from tenants.register_keys import InYear, uuid_floor, year_bounds
+from tenants.register_keys import InYear, uuid_floor
 
 LOWEST, HIGHEST = UUID(int=0), UUID(int=(1 << 128) - 1)
 _MOST_MONTHS = 12
@@ -147,9 +148,18 @@ async def years_of(connection: asyncpg.Connection, tenant_id: int) -> list[int]:
 
 
 def windows(years: Sequence[int], floor: UUID, ceiling: UUID) -> list[tuple[UUID, UUID]]:
-    """What of [floor, ceiling) lies in each of these years, in their order."""
-    bounds = ((max(floor, low), min(ceiling, high)) for low, high in map(year_bounds, years))
+    """What of [floor, ceiling) lies in each month of these years, the last month of a year first.
+
+    Openings and closings are kept by month, so that a step never reads more than one partition of each.
+    """
+    edges = ([month_floor(year, month) for month in range(13, 0, -1)] for year in years)
+    bounds = ((max(floor, low), min(ceiling, high)) for of_year in edges for high, low in pairwise(of_year))
     return [(low, high) for low, high in bounds if low < high]
+
+
+def month_floor(year: int, month: int) -> UUID:
+    """The lowest id of a month (UTC); the thirteenth is the first of the next year."""
+    return uuid_floor(datetime(year + month // 13, (month - 1) % 12 + 1, 1, tzinfo=UTC))
 
 
 def in_steps(ids: Sequence[UUID]) -> list[list[UUID]]:

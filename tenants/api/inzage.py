@@ -158,8 +158,8 @@ async def maak_uitkomst(asked: Asked) -> Answer:
 
 async def maak_correctielijst(asked: Asked) -> Answer:
     """POST: the recipients of a person's rubrieken (Wet BRP art. 3.23), refused inzage or not: they must be told."""
-    wanted, now = cast("shapes.CorrectieVraag", asked.body), datetime.now(UTC)
-    period: Period = whole_period(now.date()) if wanted.periode is None else (wanted.periode.van, wanted.periode.tot)
+    wanted, today = cast("shapes.CorrectieVraag", asked.body), datetime.now(AMSTERDAM).date()
+    period: Period = whole_period(today) if wanted.periode is None else (wanted.periode.van, wanted.periode.tot)
     reading = Reading(kind="correctielijst", reason=wanted.reden, contents=True, criteria=in_criteria(wanted.rubrieken))
     async with asked.rooms.inzage.acquire() as connection, keys_must_open(), not_too_much():
         gathered = await gather(

@@ -62,7 +62,7 @@ class Zoektocht:
     destroyed: tuple[int, ...]
 
     async def windows(self) -> list[tuple[UUID, UUID, UUID | None]]:
-        """The years of the period, newest first, with the index of the user in each."""
+        """The months of the period, newest first, with the index of the user in each."""
         async with tenant_scope(self.connection, self.tenant_id, actor=self.actor):
             years = await years_of(self.connection, self.tenant_id)
         found = windows(years, *bounds_of(self.bereik.period))
@@ -99,7 +99,7 @@ async def begin(
 
 
 async def count(made: Zoektocht) -> Telling:
-    """Count without opening anything. Each year is a step."""
+    """Count without opening anything. Each month is a step."""
     totals = [0, 0, 0, 0]
     for low, high, user in await made.windows():
         condition, values = made.bereik.wanted.condition(5)
