@@ -21,6 +21,7 @@ from tenants.faults import InputRefused
 from tenants.keyring import Keyring
 from tenants.onboarding_besluiten import apply_besluiten
 from tenants.onboarding_callers import apply_machtigingen, apply_mandates, apply_taaksystemen, apply_vaste_aansluitingen
+from tenants.onboarding_checkpoints import apply_destinations
 from tenants.onboarding_document import (
     CertificatePart,
     CredentialPart,
@@ -93,6 +94,7 @@ async def apply(
                     await apply_mandates(work, part)
                     await apply_vaste_aansluitingen(work, part)
                     await apply_machtigingen(work, part)
+                    await apply_destinations(work, part.oin, part.checkpoint_destinations)
             await check_document(work, read)
     except asyncpg.IntegrityConstraintViolationError as error:
         # The database's own detail would show values.

@@ -20,6 +20,7 @@ from pydantic import (
 
 from tenants.autorisatie import read_rubrieken
 from tenants.faults import InputRefused
+from tenants.onboarding_checkpoints import DestinationPart
 from tenants.onboarding_proofs import IdpPart, ProofsPart
 from tenants.onboarding_shapes import (
     AfnemerIdText,
@@ -220,6 +221,7 @@ class TenantPart(Part):
     certificate_exceptions: tuple[ExceptionPart, ...] = ()
     header_profiles: tuple[OwnProfilePart, ...] = ()
     idps: tuple[IdpPart, ...] = ()
+    checkpoint_destinations: tuple[DestinationPart, ...] = ()
 
 
 class Document(Part):

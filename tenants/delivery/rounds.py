@@ -17,7 +17,7 @@ from tenants.sealer.tree_metrics import TreeMetrics
 from tenants.sealer.trees import note_faults
 
 _AT_ONCE: Final = 8
-_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 log = structlog.get_logger("koppelpunt.delivery")
 
 

@@ -37,7 +37,7 @@ from tenants.serve import run_together, serve
 AHEAD = timedelta(days=92)
 """How far ahead there are partitions: a sealer may be away for three months before an opening finds no place."""
 
-_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 _STATEMENT_SECONDS = 60.0
 _MOST_LOGGED = 1_000
 log = structlog.get_logger("koppelpunt.sealer")
@@ -147,7 +147,8 @@ async def _do_chores(
             whole = standing.whole = False
             metrics.failures.labels(chore.__name__).inc()
             log.warning("chore_failed", chore=chore.__name__, error=type(error).__name__)
-            if connection.is_closed():
+            # A driver that lost count of a session that was ended under it says so in its own way.
+            if connection.is_closed() or isinstance(error, asyncpg.InternalClientError):
                 raise
     return whole
 

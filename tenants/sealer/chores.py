@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-_LEADER = (19_265, 1)
+_LEADER = (19_265, 3)
 """Advisory lock of the one sealer that works. The session that holds it does the work: if it is lost, so is the lock."""
 
 

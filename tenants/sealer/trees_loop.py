@@ -18,7 +18,15 @@ from tenants.sealer.signing import Signer, list_unsigned, publish_keys, sign_tre
 from tenants.sealer.tree_metrics import TreeMetrics, read_standing
 
 _LEADER: Final = (19_268, 1)
-_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, ValueError, CursorAhead)
+_TROUBLE = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    TimeoutError,
+    ValueError,
+    CursorAhead,
+)
 _MOST_SLICES: Final = 50
 """After so many slices trees are signed, also when more is new: a backlog must not keep checkpoints waiting."""
 log = structlog.get_logger("koppelpunt.sealer")

@@ -172,6 +172,17 @@ async def test_only_one_sealer_works_and_the_other_takes_over_when_its_session_e
         await metric(second, leader, lambda value: value == 1)
 
 
+async def test_an_onboarding_does_not_wait_for_the_sealer_that_leads(database: Database):
+    leader, onboarding = await asyncpg.connect(database.url("sealer")), await asyncpg.connect(database.url("tenants"))
+    try:
+        assert await lead(leader)
+        # The lock that keeps two onboardings apart.
+        assert await onboarding.fetchval("SELECT pg_try_advisory_xact_lock(19265, 1)")
+    finally:
+        await leader.close()
+        await onboarding.close()
+
+
 async def test_a_sealer_without_database_is_alive_but_not_ready(database: Database):
     async with sealer("postgresql://nobody:x@127.0.0.1:1/none") as url:
         assert await get(f"{url}/live") == (200, '{"live":true}')
