@@ -33,6 +33,8 @@ def agree(proofs: Sequence[Proof], environment: str | None) -> Owner:
 
     `environment` is that of the path, None where there is none (the token endpoint).
     """
+    if len(proofs) == 1 and len(proofs[0].owners) == 1:
+        return proofs[0].owners[0]
     first, *others = proofs
     left = list(first.owners)
     for proof in others:
