@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -49,6 +50,31 @@ def of_tenants(found: Any, world: World, other: World) -> set[int]:
     return {one["tenantId"] for one in found["tenants"]}
 
 
+def verzoek(_: World) -> dict[str, Any]:
+    return {"ontvangenOp": "2026-01-01", "betrokkene": {"naam": "Anna", "burgerservicenummer": "999990019"}}
+
+
+def numbered(path: str) -> Callable[[World], str]:
+    """A number that nobody has. What has one is tried in tests/inzage, by its own and by another tenant."""
+    return lambda _: path.format(nummer=999)
+
+
+def year() -> dict[str, str]:
+    return around(days=180)
+
+
+def month() -> dict[str, str]:
+    return around(days=40)
+
+
+def around(days: int) -> dict[str, str]:
+    now = datetime.now(UTC)
+    return {"van": (now - timedelta(days=days)).isoformat(), "tot": (now + timedelta(days=days)).isoformat()}
+
+
+PERIOD_OF_LEAK = {"van": "2025-01-01T00:00:00Z", "tot": "2040-01-01T00:00:00Z"}
+AUDITORS: dict[str | None, int] = {"auditor": 200, "other-auditor": 200}
+OWN: dict[str | None, int] = {name: 200 for name in WHO if name not in {None, "operator"}}
 READERS: dict[str | None, int] = {name: 200 for name in WHO if name is not None}
 CASES: dict[tuple[str, str], Case] = {
     ("GET", "/v1/openapi.json"): Case(dict.fromkeys(WHO, 200)),
@@ -67,6 +93,48 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", "/v1/wijzigingen"): Case(
         {name: 200 for name in WHO if name not in {None, "operator"}}, tenants=of_wijzigingen
     ),
+    # Inzage and what an auditor checks: of nobody but the tenant's own auditor. What has a number, another's does not see.
+    ("POST", "/v1/inzageverzoeken"): Case({"auditor": 201, "other-auditor": 201}, json=verzoek),
+    ("GET", "/v1/inzageverzoeken"): Case(AUDITORS),
+    ("GET", "/v1/inzageverzoeken/{nummer}"): Case(
+        {"auditor": 404, "other-auditor": 404}, path=numbered("/v1/inzageverzoeken/{nummer}")
+    ),
+    ("POST", "/v1/inzageverzoeken/{nummer}/stappen"): Case(
+        {"auditor": 404, "other-auditor": 404},
+        path=numbered("/v1/inzageverzoeken/{nummer}/stappen"),
+        json=lambda _: {"soort": "ingetrokken", "op": "2026-01-01T00:00:00Z"},
+    ),
+    ("POST", "/v1/inzageverzoeken/{nummer}/uitkomsten"): Case(
+        {"auditor": 404, "other-auditor": 404},
+        path=numbered("/v1/inzageverzoeken/{nummer}/uitkomsten"),
+        json=lambda _: {"reden": "Inzage", "vorm": "json"},
+    ),
+    ("POST", "/v1/correctielijsten"): Case(
+        AUDITORS, json=lambda _: {"reden": "Correctie", "burgerservicenummer": "999990019", "rubrieken": ["010240"]}
+    ),
+    ("POST", "/v1/steekproeven"): Case(
+        {"auditor": 201, "other-auditor": 201}, json=lambda _: {"reden": "Controle", "periode": year(), "aantal": 5}
+    ),
+    ("GET", "/v1/steekproeven"): Case(AUDITORS),
+    ("GET", "/v1/steekproeven/{nummer}"): Case(
+        {"auditor": 404, "other-auditor": 404}, path=numbered("/v1/steekproeven/{nummer}")
+    ),
+    ("POST", "/v1/steekproeven/{nummer}/lezingen"): Case(
+        {"auditor": 404, "other-auditor": 404},
+        path=numbered("/v1/steekproeven/{nummer}/lezingen"),
+        json=lambda _: {"reden": "Controle"},
+    ),
+    ("POST", "/v1/steekproeven/{nummer}/oordelen"): Case(
+        {"auditor": 404, "other-auditor": 404},
+        path=numbered("/v1/steekproeven/{nummer}/oordelen"),
+        json=lambda _: {"protocolregel": "01900000-0000-7000-8000-000000000000", "oordeel": "ja"},
+    ),
+    ("POST", "/v1/gebruiksrapporten"): Case(AUDITORS, json=lambda _: {"reden": "Controle", "periode": month()}),
+    ("POST", "/v1/datalekrapporten"): Case(
+        AUDITORS, json=lambda _: {"reden": "Lek", "periode": PERIOD_OF_LEAK, "gebruiker": "j.jansen", "vorm": "json"}
+    ),
+    ("GET", "/v1/doelbindingen"): Case(OWN),
+    ("POST", "/v1/doelbindingen"): Case(OWN, json=lambda _: {"doelbinding": "taak", "omschrijving": "Een taak"}),
 }
 
 
@@ -79,7 +147,10 @@ def test_no_route_is_public_but_the_description():
 
 
 def test_the_operator_has_no_route_into_the_register():
-    assert not [route for route in ROUTES if "protocolregels" in route.path and "operator" in route.roles]
+    of_register = ("protocolregels", "inzage", "correctie", "steekproeven", "rapporten", "doelbindingen")
+    found = [route for route in ROUTES if any(name in route.path for name in of_register)]
+    assert len(found) > 10
+    assert not [route for route in found if "operator" in route.roles]
 
 
 @pytest.mark.parametrize("who", WHO, ids=str)
