@@ -87,6 +87,10 @@ class IdpTokens:
         self.notice("idpTijden")
         return None
 
+    def forget(self) -> None:
+        """Forget every token: each is verified again when it comes."""
+        self._kept.clear()
+
     def __len__(self) -> int:
         return len(self._kept)
 

@@ -8,6 +8,7 @@ from typing import Any
 import uvloop
 
 from tests.benchmarks.authorisation import measure_authorisation
+from tests.benchmarks.callers import measure_callers
 from tests.benchmarks.figures import (
     count_tokens,
     measure_cost,
@@ -16,6 +17,7 @@ from tests.benchmarks.figures import (
     measure_neighbours,
     measure_registered,
 )
+from tests.benchmarks.trees import measure_sealing, measure_verification
 from tests.databases import Cluster, cluster
 
 FIGURES: dict[str, Callable[[Cluster], Coroutine[Any, Any, None]]] = {
@@ -26,6 +28,9 @@ FIGURES: dict[str, Callable[[Cluster], Coroutine[Any, Any, None]]] = {
     "tokens": count_tokens,
     "neighbours": measure_neighbours,
     "authorisation": measure_authorisation,
+    "sealing": measure_sealing,
+    "verification": measure_verification,
+    "callers": measure_callers,
 }
 
 

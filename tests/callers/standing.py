@@ -90,18 +90,20 @@ class Standing:
     moment: float = MOMENT
     snapshot: Snapshot = field(init=False)
     authenticator: Authenticator = field(init=False)
+    tokens: IdpTokens = field(init=False)
 
     def __post_init__(self) -> None:
         self.snapshot = Snapshot()
         self.reload()
         generous = Failures(Rates(10_000, 1_000, 100_000), Rates(100_000, 10_000, 100_000))
+        self.tokens = IdpTokens(self.snapshot.callers, self.published)
         self.authenticator = Authenticator(
             self.snapshot,
             KEYRING,
             self.mint,
             lambda: self.moment,
             generous,
-            IdpTokens(self.snapshot.callers, self.published),
+            self.tokens,
             AUDIENCES,
         )
 
