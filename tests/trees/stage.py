@@ -40,10 +40,10 @@ class Calls:
         self.openings[world.tenant_id] += count
         return rows
 
-    async def close(self, world: World, rows: list[dict[str, Any]]) -> None:
+    async def close(self, world: World, rows: list[dict[str, Any]], **changes: Any) -> None:
         base = self.closings[world.tenant_id]
         answers = await self.writer.write(
-            closings=[closing(row, base=base) for row in rows],
+            closings=[closing(row, base=base, **changes) for row in rows],
             persons=[(row["id"], world.tenant_id, uuid7(), "") for row in rows],
         )
         assert {answer.verdict for answer in answers} == {None}
