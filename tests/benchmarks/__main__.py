@@ -17,6 +17,7 @@ from tests.benchmarks.figures import (
     measure_neighbours,
     measure_registered,
 )
+from tests.benchmarks.inzage import measure_inzage
 from tests.benchmarks.trees import measure_sealing, measure_verification
 from tests.databases import Cluster, cluster
 
@@ -31,6 +32,7 @@ FIGURES: dict[str, Callable[[Cluster], Coroutine[Any, Any, None]]] = {
     "sealing": measure_sealing,
     "verification": measure_verification,
     "callers": measure_callers,
+    "inzage": measure_inzage,
 }
 
 
