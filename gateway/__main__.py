@@ -109,7 +109,7 @@ def sealer() -> None:
 
     configure_logging()
 
-    run_until_signal(run)
+    _tell(lambda: run_until_signal(run))
 
 
 @main.command()

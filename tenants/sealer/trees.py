@@ -69,22 +69,25 @@ async def read_cursor(connection: asyncpg.Connection, kind: Kind) -> Cursor:
 
 
 async def read_new_rows(connection: asyncpg.Connection, kind: Kind, after: Cursor, below: int, most: int) -> list[Row]:
-    """Rows behind the cursor and below the horizon, in the order in which they are sealed."""
+    """Rows behind the cursor and below the horizon, in the order in which they are sealed: that of the index."""
     if kind == "wijziging":
         rows = await connection.fetch(
-            "SELECT tenant_id, number, hash, tx::text::bigint AS tx FROM registry.wijziging "
+            "SELECT tenant_id, number, hash, tx::text::bigint AS written_by FROM registry.wijziging "
             "WHERE tx >= $1::text::xid8 AND (tx, tenant_id, number) > ($1::text::xid8, $2, $3) AND tx < $4::text::xid8 "
             "ORDER BY tx, tenant_id, number LIMIT $5",
             str(after.tx), after.tenant_id, after.id.int, str(below), most,
         )  # fmt: skip
-        return [Row(row["tenant_id"], row["number"], row["hash"], row["tx"]) for row in rows]
+        return [Row(row["tenant_id"], row["number"], row["hash"], row["written_by"]) for row in rows]
     rows = await connection.fetch(
-        f"SELECT tenant_id, id, writer_id, number, hash, tx::text::bigint AS tx FROM register.{kind} "  # noqa: S608 - a literal
+        f"SELECT tenant_id, id, writer_id, number, hash, tx::text::bigint AS written_by FROM register.{kind} "  # noqa: S608 - a literal
         "WHERE tx >= $1::text::xid8 AND (tx, tenant_id, id) > ($1::text::xid8, $2, $3) AND tx < $4::text::xid8 "
         "ORDER BY tx, tenant_id, id LIMIT $5",
         str(after.tx), after.tenant_id, after.id, str(below), most,
     )  # fmt: skip
-    return [Row(row["tenant_id"], row["id"], row["hash"], row["tx"], (row["writer_id"], row["number"])) for row in rows]
+    return [
+        Row(row["tenant_id"], row["id"], row["hash"], row["written_by"], (row["writer_id"], row["number"]))
+        for row in rows
+    ]
 
 
 async def find_late_rows(connection: asyncpg.Connection, kind: Kind, gap: Gap, row: Row, after: Cursor) -> list[Row]:
@@ -96,13 +99,16 @@ async def find_late_rows(connection: asyncpg.Connection, kind: Kind, gap: Gap, r
         return []
     day = 86_400_000 << 80
     rows = await connection.fetch(
-        f"SELECT tenant_id, id, writer_id, number, hash, tx::text::bigint AS tx FROM register.{kind} "  # noqa: S608 - a literal
+        f"SELECT tenant_id, id, writer_id, number, hash, tx::text::bigint AS written_by FROM register.{kind} "  # noqa: S608 - a literal
         "WHERE tenant_id = $1 AND id BETWEEN $2 AND $3 AND writer_id = $4 AND number BETWEEN $5 AND $6 "
         "AND tx <= $7::text::xid8 ORDER BY number LIMIT 10000",
         gap.tenant_id, UUID(int=max(0, row.number.int - day)), UUID(int=min((1 << 128) - 1, row.number.int + day)),
         gap.writer_id, gap.first, gap.last, str(after.tx),
     )  # fmt: skip
-    return [Row(one["tenant_id"], one["id"], one["hash"], one["tx"], (one["writer_id"], one["number"])) for one in rows]
+    return [
+        Row(one["tenant_id"], one["id"], one["hash"], one["written_by"], (one["writer_id"], one["number"]))
+        for one in rows
+    ]
 
 
 async def read_last_numbers(
