@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
+from gateway.catalogue import read_catalogue
 from gateway.config import ConfigError, GatewayConfig
+from gateway.places import Limits
 from tenants.config import SealerConfig, TenantsConfig
 from tenants.settings import Settings
 
@@ -46,3 +48,9 @@ def test_unknown_missing_and_wrong_names_are_told_together_and_no_value_with_the
     )
     assert "geheim" not in said
     assert "veel" not in said
+
+
+def test_one_aansluiting_whose_calls_hang_leaves_its_taaksysteems_tenant_most_of_its_places() -> None:
+    environments = read_catalogue().environments.values()
+    most = max(environment.concurrency for environment in environments) + Limits().queue
+    assert most * 2 <= GatewayConfig.model_fields["calls_per_tenant"].default

@@ -30,13 +30,14 @@ async def test_others_are_served_while_rvig_hangs_for_one_tenant(database, tmp_p
             here.simulator.faults.add(FaultRule(FaultKind.HANG, match))
             hanging = [asyncio.create_task(caller.call(gateway.url, victim, unique_question())) for _ in range(80)]
             await until(lambda: _has_begun(here, victim, api))
-            # More calls than the tenant has places: what is over is refused at once.
-            await until(lambda: sum(one.done() for one in hanging) == 80 - 64)
+            # More calls than the aansluiting has places and waiting room: what is over is refused at once.
+            await until(lambda: sum(one.done() for one in hanging) >= 80 - 64)
             refused = [one.result() for one in hanging if one.done()]
-            assert {(one.status, one.code) for one in refused} == {(429, "teVeelTegelijk")}
+            assert {(one.status, one.code) for one in refused} == {(503, "teDruk")}
             for _ in range(3):
                 assert_served(await call_all(caller, gateway.url, others))
-            assert sum(one.done() for one in hanging) == 16
+            # Who waited in vain is refused after a while; the 32 that RvIG lets hang still hang.
+            assert 16 <= sum(one.done() for one in hanging) <= 48
             gateway.kill()
             await asyncio.gather(*hanging)
 
@@ -54,7 +55,9 @@ async def test_others_are_served_while_one_tenant_bursts(database, tmp_path, cal
             assert_served(await call_all(caller, gateway.url, others))
             statuses = {one.status for one in await asyncio.gather(*burst)}
         await check_ledgers(here, caller)
-    assert statuses == {200, 429}
+    assert statuses <= {200, 429, 503}
+    assert 200 in statuses
+    assert statuses - {200}
 
 
 async def test_others_are_served_while_the_credentials_of_one_tenant_fail(database, tmp_path, caller):
