@@ -12,6 +12,8 @@ from tenants.sealing import SealingError
 from tenants.subjects import Subject
 from tenants.words.rubrieken import split
 
+_NUMBER_FIELDS = frozenset({"burgerservicenummer", "houder.burgerservicenummer"})
+_OF_NUMBER = "010120"
 ContentsState = Literal["geopend", "sleutel_vernietigd", "niet_te_openen"]
 Outcome = Literal["beantwoord", "niet_beantwoord", "niet_verzonden", "geweigerd", "uitkomst_onbekend"]
 
@@ -119,6 +121,14 @@ class Protocolregel:
         """The messages that were fetched; None when it is not known what they told (not opened, key destroyed)."""
         closing = None if self.contents is None else self.contents.closing
         return None if closing is None else berichten_of(closing)
+
+    @property
+    def passed_on(self) -> tuple[str, ...]:
+        """The rubrieken that went back: those that were asked, but for a number that was asked for the register alone."""
+        closing = None if self.contents is None else self.contents.closing
+        fields = () if closing is None else (closing.get("withheld") or {}).get("fields", ())
+        asked = split(self.rubrieken)
+        return tuple(one for one in asked if one != _OF_NUMBER) if _NUMBER_FIELDS.intersection(fields) else asked
 
     def may_hold(self, rubrieken: frozenset[str], subject: Subject | None) -> bool:
         """Whether one of these rubrieken was asked, or may stand in a message (about this person) that was fetched."""

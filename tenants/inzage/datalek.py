@@ -12,7 +12,7 @@ from tenants.inzage.tabellen import as_csv
 from tenants.inzage.verstrekkingen import named_in
 from tenants.inzage.verzoek import AMSTERDAM
 from tenants.protocolregels import Protocolregel, passed_on_in, withheld_in
-from tenants.words.rubrieken import in_words, split
+from tenants.words.rubrieken import in_words
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ def reached_as_csv(omvang: Omvang) -> bytes:
 
 def _rubrieken(regel: Protocolregel, number: str) -> set[str]:
     if not regel.fetched:
-        return set(split(regel.rubrieken))
+        return set(regel.passed_on)
     return {rubriek for one in regel.messages or () if number in one.numbers for rubriek in one.rubrieken}
 
 

@@ -106,7 +106,7 @@ def _uitkomst(regel: Protocolregel, subject: Subject) -> Uitkomst:
 
 def _rubrieken(regel: Protocolregel, subject: Subject) -> tuple[str, ...] | None:
     if not regel.fetched:
-        return split(regel.rubrieken)
+        return regel.passed_on
     if regel.messages is None:
         return None
     return tuple(

@@ -36,6 +36,7 @@ class Register(Recorder):
         world: World,
         *bsns: str,
         withheld: Sequence[str] = (),
+        withheld_fields: Sequence[str] = (),
         messages: Sequence[Message] = (),
         outcome: str | None = "beantwoord",
         question: dict[str, Any] | None = None,
@@ -60,14 +61,15 @@ class Register(Recorder):
         (written,) = await self.writer.write([row], keys=[_key(sealed)])
         assert written.verdict == changes.get("refusal")
         if outcome is not None and written.verdict is None:
-            await self._end(row, bsns, withheld, messages, outcome, unidentified, whole=whole)
+            kept = {"persons": list(withheld), "unidentified": 0, "fields": list(withheld_fields)}
+            await self._end(row, bsns, kept, messages, outcome, unidentified, whole=whole)
         return id_
 
     async def _end(
         self,
         row: dict[str, Any],
         bsns: Sequence[str],
-        withheld: Sequence[str],
+        withheld: dict[str, Any],
         messages: Sequence[Message],
         outcome: str,
         unidentified: int,
@@ -85,9 +87,11 @@ class Register(Recorder):
                 {"id": m.id, "type": m.type, "bsns": m.bsns, "aNummers": m.a_nummers, "rubrieken": m.rubrieken}
                 for m in messages
             ],
-            withheld={"persons": list(withheld), "unidentified": 0, "fields": []} if withheld else None,
+            withheld=withheld if any(withheld.values()) else None,
         )
-        persons = [(id_, tenant_id, sealer.person_index(tenant_id, year, bsn), "") for bsn in (*bsns, *withheld)]
+        persons = [
+            (id_, tenant_id, sealer.person_index(tenant_id, year, bsn), "") for bsn in (*bsns, *withheld["persons"])
+        ]
         for m in messages:
             persons += [(id_, tenant_id, sealer.person_index(tenant_id, year, bsn), m.id) for bsn in m.bsns]
             persons += [(id_, tenant_id, sealer.a_nummer_index(tenant_id, year, one), m.id) for one in m.a_nummers]

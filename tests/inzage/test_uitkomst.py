@@ -153,6 +153,14 @@ async def test_what_came_in_and_was_not_passed_on_is_not_told_as_disclosed(
     assert "Opgehaald, maar niet verstrekt" in text
 
 
+async def test_a_number_that_was_asked_for_the_register_alone_is_not_told_as_disclosed(
+    api: Api, world: World, register: Register
+):
+    await register.call(world, ANNA, rubrieken="010120, 010240", withheld_fields=["burgerservicenummer"])
+    (regel,) = (await told(api, await identified(api)))["regels"]
+    assert (regel["uitkomst"], regel["gegevens"]) == ("verstrekt", ["persoon: geslachtsnaam"])
+
+
 async def test_a_refused_attempt_disclosed_nothing_and_is_not_told(api: Api, world: World, register: Register):
     await register.call(world, ANNA, refusal="nietToegestaan")
     assert (await told(api, await identified(api)))["regels"] == []
