@@ -14,10 +14,12 @@ from typing import Any
 import asyncpg
 import structlog
 
+from gateway.errors import RegisterUnavailable
 from gateway.registry_rows import read_blokkades, read_parts
 from gateway.snapshot import Snapshot
 
 CHANNEL = "koppelpunt_registry"
+TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 log = structlog.get_logger("koppelpunt.registry")
 
 
@@ -30,6 +32,8 @@ class RegistryReader:
         self._full_every = full_every
         self._connection: asyncpg.Connection | None = None
         self._lock = asyncio.Lock()
+        self._refreshing = asyncio.Lock()
+        self._wanted: set[int] = set()
         self._noticed: set[str] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -55,13 +59,43 @@ class RegistryReader:
             await self._connection.close(timeout=2)
 
     async def refresh(self, tenant_ids: Iterable[int]) -> None:
-        """Read these tenants again now: the opening said *gewijzigd*."""
-        await self._read_tenants(sorted(set(tenant_ids)))
+        """Read these tenants again now: the opening said *gewijzigd*. However many ask, one reading serves them all.
+
+        Raises RegisterUnavailable when PostgreSQL does not answer.
+        """
+        mine = set(tenant_ids)
+        self._wanted |= mine
+        async with self._refreshing:
+            # Taken out by a reading that began after we asked, and that has ended: we hold its lock now.
+            if self._wanted.isdisjoint(mine):
+                return
+            wanted, self._wanted = self._wanted, set()
+            try:
+                await self._read_tenants(sorted(wanted))
+            except TROUBLE as error:
+                self._wanted |= wanted
+                self._forget_connection()
+                raise RegisterUnavailable(
+                    "registratieOnbereikbaar", "De registratie is niet bereikbaar.", retry_after=1
+                ) from error
+
+    def _forget_connection(self) -> None:
+        """A connection on which something failed is in no known state: end it, and begin another when one is needed."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+        self._wake.set()
+
+    def _on_lost(self, _connection: object) -> None:
+        # Nobody listens any more: connect again now, not at the next whole reading.
+        self._noticed.add("*")
+        self._wake.set()
 
     async def _open(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
             connection = await self._connect()
             await connection.add_listener(CHANNEL, self._on_notice)
+            connection.add_termination_listener(self._on_lost)
             self._connection = connection
             # Notices were lost while nobody listened: only a whole reading makes up for them.
             self._noticed.add("*")
@@ -92,11 +126,11 @@ class RegistryReader:
             tenant_ids = sorted(int(payload) for payload in noticed if payload.isdecimal())
             if tenant_ids:
                 await self._read_tenants(tenant_ids)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        except TROUBLE as error:
             log.warning("registry_not_read", error=type(error).__name__)
             self._noticed |= noticed
             await asyncio.sleep(random.uniform(0.5, 1.5))
-            self._wake.set()
+            self._forget_connection()
 
     async def _read_all(self) -> None:
         async with self._lock:
