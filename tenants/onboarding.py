@@ -31,6 +31,7 @@ from tenants.onboarding_document import (
     read_file,
     read_pem,
 )
+from tenants.onboarding_doelbindingen import apply_doelbindingen
 from tenants.onboarding_identities import apply_aansluitingen, apply_afnemers, apply_certificates, apply_credentials
 from tenants.onboarding_patterns import (
     apply_agreements,
@@ -95,6 +96,7 @@ async def apply(
                     await apply_vaste_aansluitingen(work, part)
                     await apply_machtigingen(work, part)
                     await apply_destinations(work, part.oin, part.checkpoint_destinations)
+                    await apply_doelbindingen(work, part.oin, part.doelbindingen)
             await check_document(work, read)
     except asyncpg.IntegrityConstraintViolationError as error:
         # The database's own detail would show values.

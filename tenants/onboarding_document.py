@@ -21,6 +21,7 @@ from pydantic import (
 from tenants.autorisatie import read_rubrieken
 from tenants.faults import InputRefused
 from tenants.onboarding_checkpoints import DestinationPart
+from tenants.onboarding_doelbindingen import DoelbindingPart
 from tenants.onboarding_proofs import IdpPart, ProofsPart
 from tenants.onboarding_shapes import (
     AfnemerIdText,
@@ -222,6 +223,7 @@ class TenantPart(Part):
     header_profiles: tuple[OwnProfilePart, ...] = ()
     idps: tuple[IdpPart, ...] = ()
     checkpoint_destinations: tuple[DestinationPart, ...] = ()
+    doelbindingen: tuple[DoelbindingPart, ...] = ()
 
 
 class Document(Part):
@@ -261,6 +263,7 @@ def _faults_of_references(document: Document) -> Iterator[str]:
         credentials = {one.name: one for one in tenant.credentials}
         yield from _twice(f"{place}.certificates", (one.name for one in tenant.certificates))
         yield from _twice(f"{place}.idps", (one.name for one in tenant.idps))
+        yield from _twice(f"{place}.doelbindingen", (one.doelbinding for one in tenant.doelbindingen))
         yield from _twice(f"{place}.credentials", (one.name for one in tenant.credentials))
         yield from _twice(f"{place}.afnemers", (one.afnemer_id for one in tenant.afnemers))
         yield from _twice(f"{place}.taaksystemen", ((one.name, one.environment) for one in tenant.taaksystemen))
