@@ -83,13 +83,19 @@ def gateway() -> None:
 @main.command()
 def tenants() -> None:
     """Serve the admin API and inzage. Configured by KOPPELPUNT_… in the environment."""
+    from gateway.serve import serve_strictly  # noqa: PLC0415
     from tenants.app import run_tenants  # noqa: PLC0415
     from tenants.config import TenantsConfig  # noqa: PLC0415
 
     config = _read(TenantsConfig.read)
 
     async def run(shutdown: asyncio.Event) -> None:
-        await run_tenants(config, shutdown, ready=lambda api, watchers: say_ready(port=api, watch=watchers))
+        await run_tenants(
+            config,
+            shutdown,
+            ready=lambda api, watchers: say_ready(port=api, watch=watchers),
+            serve_api=serve_strictly,
+        )
 
     configure_logging()
 

@@ -186,6 +186,20 @@ def _tls(settings: ServeSettings) -> dict[str, Any]:
     }
 
 
+async def serve_strictly(
+    app: Application,
+    *,
+    bind: str,
+    shutdown: asyncio.Event,
+    certificate_file: Path | None = None,
+    key_file: Path | None = None,
+    ready: Callable[[int], None] | None = None,
+) -> None:
+    """`serve` with the arguments of `tenants.serve.serve`: the admin API is read as strictly as the calls."""
+    settings = ServeSettings(bind, certificate_file, key_file)
+    await serve(app, settings, shutdown=shutdown, ready=ready)
+
+
 def _split(bind: str) -> tuple[str, int]:
     host, _, port = bind.rpartition(":")
     if not host or not port.isdigit():

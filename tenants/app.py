@@ -1,10 +1,11 @@
 """The tenants process put together, by hand, in one screen: admin API, inzage, and the keys of the years."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import asyncpg
 from prometheus_client import CollectorRegistry
@@ -55,9 +56,16 @@ async def tenants_of(config: TenantsConfig) -> AsyncIterator[TenantsProcess]:
 
 
 async def run_tenants(
-    config: TenantsConfig, shutdown: asyncio.Event, *, ready: Callable[[int, int], None] | None = None
+    config: TenantsConfig,
+    shutdown: asyncio.Event,
+    *,
+    ready: Callable[[int, int], None] | None = None,
+    serve_api: Callable[..., Coroutine[Any, Any, None]] = serve,
 ) -> None:
-    """Serve until `shutdown`. `ready` is told the port of the admin API and that of the operator's machines."""
+    """Serve until `shutdown`. `ready` is told the port of the admin API and that of the operator's machines.
+
+    `serve_api` has the arguments of `tenants.serve.serve`; the command line gives the gateway's strict server.
+    """
     ports: dict[str, int] = {}
 
     def bound(name: str, port: int) -> None:
@@ -68,7 +76,7 @@ async def run_tenants(
     async with tenants_of(config) as process:
         rooms = process.rooms
         await run_together(
-            serve(
+            serve_api(
                 process.api,
                 bind=config.bind,
                 shutdown=shutdown,
