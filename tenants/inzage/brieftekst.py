@@ -4,6 +4,8 @@ To which organ or derde, when, which data, on which ground; what was fetched and
 in it, in the same words for everyone; and what the reader can do. Who inside an organisation asked is never in it.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,6 +18,11 @@ from tenants.inzage.verzoek import Betrokkenen
 _MAANDEN: Final = (
     *("januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus"),
     *("september", "oktober", "november", "december"),
+)
+_UNSETTABLE: Final = re.compile(
+    # Latin with its marks, Greek, Cyrillic; dashes, quotation marks, currencies. Code points without a sign are not in it.
+    r"[^\u0020-\u007e\u00a0-\u0377\u037a-\u037f\u0384-\u038a\u038c\u038e-\u03a1\u03a3-\u0482\u048a-\u04ff"
+    r"\u1e00-\u1eff\u2010-\u2027\u2030-\u203e\u20a0-\u20bf]"
 )
 _MOST_TIMES: Final = 4
 _WET: Final = {
@@ -53,12 +60,12 @@ class Briefhoofd:
 
 
 def letter_of(rapport: Rapport, betrokkenen: Betrokkenen, hoofd: Briefhoofd) -> dict[str, Any]:
-    """All that the setting needs, as text. Raises ValueError for a report that is not for the betrokkene."""
+    """All that the setting needs, as text that it can set. Raises ValueError for a report that is not for the betrokkene."""
     if rapport.lezer != "betrokkene":
         raise ValueError("A letter is for the betrokkene.")
     acting = betrokkenen.vertegenwoordiger
     reader = betrokkenen.betrokkene if acting is None else acting.wie
-    return {
+    letter = {
         "titel": "Overzicht van verstrekkingen uit de BRP",
         "organisatie": rapport.organisatie,
         "afzender": list(hoofd.afzender),
@@ -73,6 +80,16 @@ def letter_of(rapport: Rapport, betrokkenen: Betrokkenen, hoofd: Briefhoofd) -> 
         "rechten": _rights(rapport),
         "ondertekening": list(hoofd.ondertekening) or [rapport.organisatie],
     }
+    settable: dict[str, Any] = _settable(letter)
+    return settable
+
+
+def settable_text(text: str) -> str:
+    """The text with a replacement character (U+FFFD) for what the letter's font has no sign for.
+
+    It has Latin, Greek and Cyrillic with all their marks: everything that the BRP writes (Teletex) and more.
+    """
+    return _UNSETTABLE.sub("\ufffd", unicodedata.normalize("NFC", text))
 
 
 def in_words(day: date) -> str:
@@ -90,6 +107,14 @@ def moments_in_words(moments: Iterable[datetime]) -> list[str]:
         else:
             told.append(f"{in_words(day)}, {_and(list(dict.fromkeys(times)))} uur")
     return told
+
+
+def _settable(value: Any) -> Any:
+    if isinstance(value, str):
+        return settable_text(value)
+    if isinstance(value, dict):
+        return {name: _settable(one) for name, one in value.items()}
+    return [_settable(one) for one in value]
 
 
 def _opening(rapport: Rapport, betrokkenen: Betrokkenen) -> str:
