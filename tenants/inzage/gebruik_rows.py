@@ -41,7 +41,7 @@ from tenants.subjects import ANummer, Subject
 
 LONGEST: Final = timedelta(days=92)
 KIND: Final = "ongewoon_gebruik"
-_MOST_CALLS: Final = 20_000
+_MOST_CALLS: Final = 100_000
 _MANY_SHOWN: Final = 50
 
 
