@@ -83,6 +83,11 @@ async def file(api: Api, number: int, vorm: str, **changes: Any) -> bytes:
         return await answer.read()
 
 
+async def check(api: Api, path: str, by: str = "auditor", **body: Any) -> Reply:
+    """POST about the last hour and the next, with a reason."""
+    return await api.ask("POST", path, by=by, json={"reden": "Controle 3", "periode": recently(), **body})
+
+
 def text_of(pdf: bytes) -> str:
     """What a letter says, without its line breaks and hyphens."""
     pages = pypdf.PdfReader(io.BytesIO(pdf)).pages

@@ -16,7 +16,7 @@ from tests.admin.conftest import (  # noqa: F401 - fixtures
 )
 from tests.databases import Database
 from tests.inzage.archive import Archive
-from tests.inzage.regels import Register
+from tests.inzage.regels import ARTICLE, Register
 from tests.worlds import Keyrings, World
 
 
@@ -46,3 +46,17 @@ async def archive(
     world: World,  # noqa: F811
 ) -> Archive:
     return Archive(admin, registrar, keyrings, world)
+
+
+@pytest.fixture
+async def refused(admin: asyncpg.Connection, world: World):  # noqa: F811
+    """From now on inzage of what goes by this machtiging is refused."""
+    async with admin.transaction():
+        await admin.execute("ALTER TABLE registry.machtiging DISABLE TRIGGER hold_policy")
+        await admin.execute(
+            "UPDATE registry.machtiging SET inzage = 'refused', inzage_article = $2, policy_requested_by = 'beheerder/1', "
+            "policy_granted_by = 'auditor/1', policy_version = version + 1 WHERE tenant_id = $1",
+            world.tenant_id, ARTICLE,
+        )  # fmt: skip
+        await admin.execute("ALTER TABLE registry.machtiging ENABLE TRIGGER hold_policy")
+    return 2

@@ -15,6 +15,7 @@ from tests.worlds import World
 ANNA, BRAM, CEES = "999990019", "999990020", "999990032"
 A_NUMMER = "1234567890"
 USER = "j.jansen"
+ARTICLE = "Besluit BRP artikel 46"
 
 
 @dataclass(frozen=True, slots=True)

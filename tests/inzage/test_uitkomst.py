@@ -10,12 +10,11 @@ import pytest
 
 from tenants.inzage.rapport import GEEN_RUBRIEK, MEDEDELING, ONBEKENDE_GEGEVENS, VINDBAAR
 from tests.admin.conftest import Api
-from tests.inzage.asking import file, identified, outcome, recently, take, text_of, told
-from tests.inzage.regels import A_NUMMER, ANNA, BRAM, CEES, USER, Message, Register
+from tests.inzage.asking import file, identified, outcome, take, text_of, told
+from tests.inzage.regels import A_NUMMER, ANNA, ARTICLE, BRAM, USER, Message, Register
 from tests.worlds import World
 
 FORMS = ("json", "csv", "pdf")
-ARTICLE = "Besluit BRP artikel 46"
 
 
 async def everything(api: Api, number: int) -> dict[str, str]:
@@ -25,20 +24,6 @@ async def everything(api: Api, number: int) -> dict[str, str]:
         "csv": (await file(api, number, "csv")).decode("utf-8-sig"),
         "pdf": text_of(await file(api, number, "pdf")),
     }
-
-
-@pytest.fixture
-async def refused(admin: asyncpg.Connection, world: World):
-    """From now on inzage of what goes by this machtiging is refused."""
-    async with admin.transaction():
-        await admin.execute("ALTER TABLE registry.machtiging DISABLE TRIGGER hold_policy")
-        await admin.execute(
-            "UPDATE registry.machtiging SET inzage = 'refused', inzage_article = $2, policy_requested_by = 'beheerder/1', "
-            "policy_granted_by = 'auditor/1', policy_version = version + 1 WHERE tenant_id = $1",
-            world.tenant_id, ARTICLE,
-        )  # fmt: skip
-        await admin.execute("ALTER TABLE registry.machtiging ENABLE TRIGGER hold_policy")
-    return 2
 
 
 async def test_it_tells_to_whom_when_which_data_in_words_and_on_which_ground(
@@ -280,48 +265,3 @@ async def test_a_letter_about_thousands_of_calls_is_still_set(api: Api, world: W
         await register.call(world, ANNA)
     text = text_of(await file(api, await identified(api), "pdf"))
     assert "7 keer tussen" in text
-
-
-async def test_a_correction_names_the_recipients_of_what_was_wrong_and_of_what_was_made_of_it(
-    api: Api, world: World, register: Register, refused: int
-):
-    by_name = await register.call(world, ANNA, rubrieken="010120, 010240", machtiging_version=refused)
-    derived = await register.call(world, ANNA, rubrieken="PANM05", machtiging_version=refused)
-    message = await register.call(
-        world, messages=[Message("m", bsns=[ANNA], rubrieken=["510240"])], machtiging_version=refused
-    )
-    unknown = await register.call(world, ANNA, rubrieken="010240", outcome=None, machtiging_version=refused)
-    await register.call(world, ANNA, rubrieken="081110", machtiging_version=refused)
-    await register.call(world, ANNA, rubrieken="010240", outcome="niet_beantwoord", machtiging_version=refused)
-    await register.call(world, CEES, rubrieken="010240", machtiging_version=refused)
-    question = {"burgerservicenummer": ANNA, "rubrieken": ["010240"], "reden": "Correctie 7"}
-    found = (await api.ask("POST", "/v1/correctielijsten", by="auditor", json=question)).json
-    assert found["rubrieken"] == ["persoon: geslachtsnaam"]
-    by_outcome = {one["uitkomst"]: one for one in found["ontvangers"]}
-    assert set(by_outcome["verstrekt"]["protocolregels"]) == {str(one) for one in (by_name, derived, message)}
-    assert by_outcome["verstrekt"]["gegevens"] == [
-        "persoon: geslachtsnaam, naam voor op een brief",
-        "persoon (eerder): geslachtsnaam",
-    ]
-    assert by_outcome["uitkomst_onbekend"]["protocolregels"] == [str(unknown)]
-    csv = await api.ask("POST", "/v1/correctielijsten", by="auditor", json={**question, "vorm": "csv"})
-    assert csv.headers["Content-Type"].startswith("text/csv")
-    assert "naam voor op een brief" in csv.text
-    assert ANNA not in csv.text
-
-
-async def test_a_search_finds_who_received_a_rubriek(api: Api, world: World, register: Register):
-    wanted = await register.call(world, ANNA, rubrieken="010120, 081110")
-    message = await register.call(world, messages=[Message("m", bsns=[ANNA], rubrieken=["081110"])])
-    await register.call(world, ANNA, rubrieken="010120")
-    await register.call(world, messages=[Message("m", bsns=[ANNA]), Message("n", bsns=[BRAM], rubrieken=["081110"])])
-
-    async def search(**question: object) -> list[str]:
-        body = {"reden": "Correctie", "rubrieken": ["081110"], **question}
-        reply = await api.ask("POST", "/v1/protocolregels/zoekvraag", by="auditor", json=body)
-        assert reply.status == 200, reply.text
-        assert all(one["inhoud"] is None for one in reply.json["protocolregels"])
-        return [one["id"] for one in reply.json["protocolregels"]]
-
-    assert await search(burgerservicenummer=ANNA) == [str(message), str(wanted)]
-    assert len(await search(periode=recently())) == 3
