@@ -25,7 +25,7 @@ Key = tuple[int, int]
 class Limits:
     """Times in seconds. `failures` in a row open the breaker for `rest`, doubling with each failed probe."""
 
-    queue: int = 32
+    queue: int = 96
     wait: float = 2.0
     failures: int = 5
     rest: float = 5.0
