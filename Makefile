@@ -26,7 +26,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 conformance: $(VENV)/.dev
-	$(BIN)/python -m tests.conformance $(or $(CASES),$(SHARED)/brp/cases)
+	$(BIN)/python -m tests.conformance $(or $(CASES),$(SHARED)/brp/cases) $(if $(ONLY),--only $(ONLY))
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
