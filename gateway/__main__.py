@@ -14,6 +14,7 @@ from typing import TypeVar
 import click
 
 from gateway.config import ConfigError, GatewayConfig
+from gateway.hardening import forbid_dumps
 from gateway.register_commands import register
 from gateway.simulator.settings import Environment
 from gateway.telemetry import configure_logging
@@ -50,6 +51,7 @@ def run_until_signal(run: Callable[[asyncio.Event], Awaitable[None]], *, loop: s
             running.add_signal_handler(number, stop, number)
         await run(shutdown)
 
+    forbid_dumps()
     factory = None
     if loop == "uvloop":
         import uvloop  # noqa: PLC0415 - loaded only where it is used

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -45,6 +46,10 @@ async def start(
                 return process, int(dict(part.split("=") for part in ready[0].split()[1:])["port"])
             assert process.returncode is None, log.read_text()
             await asyncio.sleep(0.05)
+
+
+def limits_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/limits").read_text()
 
 
 @pytest.fixture
@@ -125,6 +130,8 @@ async def test_a_new_operator_gets_a_first_call_through_by_the_readmes_steps(
                 "SELECT o.afnemer_id, o.doelbinding, c.outcome FROM proef.opening o JOIN proef.closing c USING (tenant_id, id)"
             ).fetchall()
         assert row == [("510193", "burgerzaken", "beantwoord")]
+        # It holds private keys: nobody may have its memory written to a disk.
+        assert re.search(r"Max core file size\s+0\s+0\s", limits_of(gateway.pid))
     finally:
         for process in (gateway, rvig):
             process.terminate()
