@@ -60,7 +60,9 @@ class CallRecord:
     def write(self, metrics: Metrics) -> None:
         """Count the call and write its one line."""
         caller, choice, bevraging = self.caller, self.choice, self.bevraging
-        tenant = 0 if choice is None else choice.aansluiting.tenant_id
+        # A call that was refused before a choice counts for the tenant that asked; one of nobody known for 0.
+        asking = 0 if caller is None else caller.taaksysteem.tenant_id
+        tenant = asking if choice is None else choice.aansluiting.tenant_id
         metrics.call(tenant, bevraging.api.name, self.outcome).inc()
         for step, seconds in self.spent.items():
             metrics.step[step].observe(seconds)
