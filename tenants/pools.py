@@ -30,7 +30,7 @@ async def pool_of(url: str, role: Role, *, size: int) -> AsyncIterator[asyncpg.P
         max_size=size,
         timeout=5,
         command_timeout=30,
-        init=partial(_must_have_role, role=f"koppelpunt_{role}"),
+        init=partial(must_have_role, role=f"koppelpunt_{role}"),
         server_settings={
             "application_name": f"koppelpunt-{role}",
             "plan_cache_mode": "force_custom_plan",
@@ -41,7 +41,7 @@ async def pool_of(url: str, role: Role, *, size: int) -> AsyncIterator[asyncpg.P
         yield pool
 
 
-async def _must_have_role(connection: asyncpg.Connection, *, role: str) -> None:
+async def must_have_role(connection: asyncpg.Connection, *, role: str) -> None:
     """Refuse a user that row-level security does not bind, or that is more than its role. Raises WrongRole."""
     bound = await connection.fetchval(
         "SELECT NOT r.rolsuper AND NOT r.rolbypassrls AND ARRAY(SELECT x.rolname::text FROM pg_roles x "

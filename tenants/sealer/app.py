@@ -19,6 +19,7 @@ import structlog
 from tenants.config import SealerConfig
 from tenants.delivery.rounds import keep_delivering
 from tenants.observing import make_observed
+from tenants.pools import must_have_role
 from tenants.sealer.chores import (
     Orphan,
     ensure_partitions,
@@ -101,6 +102,7 @@ async def _work_one_session(
         server_settings={"application_name": "koppelpunt-sealer", "lock_timeout": "2s"},
     )
     try:
+        await must_have_role(connection, role="koppelpunt_sealer")
         standing.connected = True
         while not shutdown.is_set():
             if not standing.leading:

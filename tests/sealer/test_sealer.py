@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tenants.config import SealerConfig
+from tenants.pools import WrongRole
 from tenants.sealer.app import run_sealer
 from tenants.sealer.chores import lead
 from tests.databases import Database
@@ -207,3 +208,10 @@ async def test_an_address_that_is_taken_is_told_plainly(database: Database):
         with pytest.raises(OSError, match="in use"):
             async with sealer(database.url("sealer"), metrics_bind=url.removeprefix("http://")):
                 pass
+
+
+@pytest.mark.parametrize("role", ["tenants", "admin"])
+async def test_a_sealer_whose_user_is_not_in_its_role_alone_ends_and_says_what_is_needed(database: Database, role: str):
+    with pytest.raises(WrongRole, match="koppelpunt_sealer"):
+        async with asyncio.timeout(3), sealer(database.url(role)):
+            await asyncio.Event().wait()
