@@ -9,8 +9,8 @@ SHARED ?= ../shared
 demo: $(VENV)/.demo
 	$(BIN)/koppelpunt demo $(if $(ONCE),--once)
 
-test: $(VENV)/.dev check
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+test: $(VENV)/.dev $(VENV)/.tools check
+	PATH="$(abspath $(VENV))/tools/bin:$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -39,6 +39,11 @@ $(VENV)/.demo: $(VENV)/bin/python requirements.lock pyproject.toml
 $(VENV)/.dev: $(VENV)/bin/python requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+# What tests call that is no Python package: promtool, testssl.
+$(VENV)/.tools: $(VENV)/bin/python tests/install-tools
+	tests/install-tools $(VENV)/tools
 	touch $@
 
 # The lock files are made from pyproject.toml alone; uv is needed only here.
