@@ -17,3 +17,7 @@ class InputRefused(RegistryError):
 
 class NotFound(RegistryError):
     """Nothing by that number in the tenant's scope, or not in a state in which this can be done."""
+
+
+class Changed(RegistryError):
+    """The row is of another version than who asks for the change has seen."""

@@ -17,9 +17,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
+from tenants.api.answering import answer
 from tenants.api.openapi import VERSION
 from tenants.api.problems import Refused, problem_of
-from tenants.api.routing import ACTOR, Rooms, Route, answer
+from tenants.api.routing import ACTOR, Rooms, Route
 from tenants.pools import WrongRole
 from tenants.serve import Application
 
@@ -29,7 +30,12 @@ Send = Callable[[Message], Awaitable[None]]
 
 _SECONDS: Final = 60.0
 _TRANSACTION: Final = "koppelpunt.transactie"
-_ONCE: Final = frozenset({b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding"})
+_ONCE: Final = frozenset(
+    {
+        b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding", b"if-match",
+        b"idempotency-key", b"koppelpunt-tenant",
+    }
+)  # fmt: skip
 # SQLSTATE classes that say that the server cannot now: connection, transaction, authorisation of the connection, no such
 # database, rollback, resources, object in use, operator, system.
 _OUTAGES: Final = frozenset({"08", "25", "28", "3D", "40", "53", "55", "57", "58"})

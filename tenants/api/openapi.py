@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from tenants.api.routing import Route
+from tenants.api.repeating import KEY_HEADER
+from tenants.api.routing import TENANT_HEADER, Route
 from tenants.api.shapes import Probleem
 
 VERSION = "0.1.0"
@@ -15,8 +16,14 @@ _ALWAYS = {400: "Het verzoek klopt niet.", 500: "Er ging iets mis.", 503: "De di
 _IDENTIFIED = {401: "Niet ingelogd.", 403: "Geen toegang."}
 _WITH_BODY = {408: "Te traag.", 413: "Te groot.", 415: "Geen JSON."}
 _OTHERS = {404: "Niet gevonden.", 409: "Botst met wat er al staat."}
-_PARAMETER = re.compile(r"\{([a-z]+)\}")
-_HEADERS = {"API-Version": {"description": "De volledige versie van deze API.", "schema": {"type": "string"}}}
+_OF_TENANT = {404: "Niet gevonden."}
+_VERSIONED = {404: "Niet gevonden.", 412: "Een ander veranderde dit intussen.", 428: "If-Match ontbreekt."}
+_IDEMPOTENT = {409: "Botst, of een verzoek met deze sleutel loopt nog.", 422: "Deze sleutel was van een ander verzoek."}
+_PARAMETER = re.compile(r"\{([a-zA-Z]+)\}")
+_TEXT = {"type": "string"}
+_HEADERS = {"API-Version": {"description": "De volledige versie van deze API.", "schema": _TEXT}}
+_ETAG = {"ETag": {"description": "De versie van wat getoond is; noem haar in If-Match.", "schema": _TEXT}}
+_LOCATION = {"Location": {"description": "Waar het gemaakte staat.", "schema": _TEXT}}
 
 
 def make_openapi(routes: Iterable[Route], contact: Mapping[str, str]) -> dict[str, Any]:
@@ -53,7 +60,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "security": [] if route.public else [{"beheersleutel": []}],
         "responses": _responses(route),
     }
-    parameters = [
+    parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PARAMETER.findall(route.path)
     ]
@@ -63,6 +70,7 @@ def _operation(route: Route) -> dict[str, Any]:
             {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": found}
             for name, found in schema["properties"].items()
         ]
+    parameters += _headers(route)
     if parameters:
         made["parameters"] = parameters
     if route.body is not None:
@@ -72,10 +80,29 @@ def _operation(route: Route) -> dict[str, Any]:
     return made
 
 
+def _headers(route: Route) -> list[dict[str, Any]]:
+    """The headers that this API gives a meaning."""
+    found: list[dict[str, Any]] = []
+    if route.of_tenant:
+        words = "Het nummer van de tenant. Verplicht voor wie er zelf geen heeft of voor een ander optreedt."
+        schema = {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"}
+        found.append({"name": TENANT_HEADER, "in": "header", "description": words, "schema": schema})
+    if route.demands_version:
+        words = "De ETag van wat je wilt veranderen, zoals je die las."
+        schema = {"type": "string", "pattern": '^"[1-9][0-9]{0,9}"$'}
+        found.append({"name": "If-Match", "in": "header", "required": True, "description": words, "schema": schema})
+    if route.idempotent:
+        words = "Een sleutel naar keuze. Hetzelfde verzoek met dezelfde sleutel wordt één keer gedaan, een dag lang."
+        schema = {"type": "string", "pattern": "^[!-~]{1,128}$"}
+        found.append({"name": KEY_HEADER, "in": "header", "description": words, "schema": schema})
+    return found
+
+
 def _responses(route: Route) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for status, shape in route.answers.items():
-        found[str(status)] = {"description": "Gelukt.", "headers": _HEADERS}
+        headers = _HEADERS | (_ETAG if route.versioned and status != 204 else {}) | (_LOCATION if status == 201 else {})
+        found[str(status)] = {"description": "Gelukt.", "headers": headers}
         if status != 204:
             schema = {"type": "object"} if shape is None else _reference(shape)
             found[str(status)]["content"] = {"application/json": {"schema": schema}} | {
@@ -86,7 +113,10 @@ def _responses(route: Route) -> dict[str, Any]:
         refusals |= _IDENTIFIED
     if route.body is not None:
         refusals |= _WITH_BODY
+    for applies, words_of in ((route.of_tenant, _OF_TENANT), (route.demands_version, _VERSIONED)):
+        refusals |= words_of if applies else {}
     refusals |= {status: _OTHERS[status] for status in route.refusals}
+    refusals |= _IDEMPOTENT if route.idempotent else {}
     for status, words in sorted(refusals.items()):
         content = {"application/problem+json": {"schema": _reference(Probleem)}}
         found[str(status)] = {"description": words, "headers": _HEADERS, "content": content}

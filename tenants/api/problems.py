@@ -21,8 +21,11 @@ _TITLES = {
     405: "Deze methode kan hier niet.",
     408: "Het verzoek kwam niet op tijd binnen.",
     409: "Het verzoek botst met wat er al staat.",
+    412: "Dit is intussen veranderd.",
     413: "Het verzoek is te groot.",
     415: "Dit soort inhoud wordt niet gelezen.",
+    422: "Dit verzoek is een ander dan eerst.",
+    428: "Noem de versie die je gezien hebt.",
     500: "Er ging iets mis.",
     503: "De dienst is er even niet.",
 }

@@ -1,31 +1,30 @@
-"""From an HTTP request to a route's answer: who asks, may that role, and what exactly is asked.
+"""What a route is, what it is asked and what it answers: the values of the admin API.
 
-A route without roles does not exist: every one names its roles, or says that it is public. The order of checks is
-401 → 403 → 415 → 413 → 400. The application is made from the table of routes alone, and so is the OpenAPI document.
+A route without roles does not exist: every one names its roles, or says that it is public. The application is made from
+the table of routes alone, and so is the OpenAPI document. How a request becomes an answer stands in `tenants.api.answering`.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import asyncpg
 import orjson
-from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
-from starlette.responses import Response
+from pydantic import BaseModel
 
-from tenants.admins import Admin, Role, recognise
-from tenants.api.problems import Refused, fault, unreadable
+from tenants.admins import Admin, Role, scope_of
+from tenants.api.problems import Refused
 from tenants.keyring import Keyring
 
-BODY_LIMIT: Final = 64 * 1024
-BODY_SECONDS: Final = 10.0
 ACTOR: Final = "koppelpunt.actor"
 """Where the request's scope tells the log who asked."""
+TENANT_HEADER: Final = "Koppelpunt-Tenant"
+"""Who has no tenant, or acts for another one, names the tenant in this header."""
 
 PUBLIC: Final[frozenset[Role]] = frozenset()
 """The roles of a route that needs none. Written out at the route, never a default."""
+_LARGEST: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +41,38 @@ class Rooms:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a route answers. `body` None is an empty answer; bytes are a file of `media_type`."""
+    """What a route answers. `body` None is an empty answer; bytes are a file of `media_type`.
+
+    `version` is that of the one thing which is shown, and becomes its ETag. `shows_secret` says that the body holds what
+    is shown this once: it is never kept for a repeated request.
+    """
 
     status: int
     body: BaseModel | Mapping[str, Any] | bytes | None
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
+    version: int | None = None
+    shows_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request as its route sees it: authenticated, permitted, and read by the route's shapes."""
+    """One request as its route sees it: authenticated, permitted, and read by the route's shapes.
+
+    `tenant` is the tenant that it is about: the own one, or the one that was named (`Route.of_tenant`); None for an
+    operator's own doings. `version` is what If-Match said. `actor` is who the history says did it. `connection` is there
+    when the request is one transaction that is open already.
+    """
 
     rooms: Rooms
     admin: Admin | None
     path: Mapping[str, str]
     query: Any = field(repr=False)
     body: Any = field(repr=False)
+    tenant: int | None = None
+    version: int | None = None
+    actor: str = ""
+    connection: asyncpg.Connection | None = None
 
     @property
     def by(self) -> Admin:
@@ -69,10 +83,30 @@ class Asked:
 
     @property
     def tenant_id(self) -> int:
-        """The tenant of who asks. Raises RuntimeError for the operator, who has none: a route must not come here."""
-        if self.by.tenant_id is None:
-            raise RuntimeError("The operator has no tenant.")
-        return self.by.tenant_id
+        """The tenant that this is about. Raises RuntimeError when it is about none: a route must not come here."""
+        if self.tenant is None:
+            raise RuntimeError("This request is about no tenant.")
+        return self.tenant
+
+    def number(self, name: str = "nummer") -> int:
+        """A number of the path. What cannot be one is 404: nothing has that number."""
+        text = self.path[name]
+        if not text.isascii() or not text.isdigit() or not 0 < int(text[:20]) <= _LARGEST or len(text) > 19:
+            raise Refused(404, "nietGevonden", "Dit bestaat hier niet.")
+        return int(text)
+
+    @asynccontextmanager
+    async def scope(self) -> AsyncIterator[asyncpg.Connection]:
+        """A transaction of the registry in the scope of the tenant that this is about (or the operator's)."""
+        if self.connection is not None:
+            async with scope_of(self.connection, self.tenant, actor=self.actor):
+                yield self.connection
+            return
+        async with (
+            self.rooms.registry.acquire() as connection,
+            scope_of(connection, self.tenant, actor=self.actor),
+        ):
+            yield connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +114,11 @@ class Route:
     """One operation. `answers` are the shapes of its successes by status; every refusal is a Probleem.
 
     `files` are the other media types in which the same success can be asked for.
+    `of_tenant`: it is about one tenant. A beheerder's or auditor's own; whoever has none or acts for another names it in
+    the header `Koppelpunt-Tenant`.
+    `versioned`: reading gives an ETag, and everything else demands If-Match; the endpoint holds the row to it.
+    `idempotent`: a POST takes an Idempotency-Key, and is one transaction.
+    `voorstelbaar`: what the operator asks here becomes a voorstel that the tenant accepts (`tenants.api.proposing`).
     """
 
     method: str
@@ -93,88 +132,29 @@ class Route:
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     files: tuple[str, ...] = ()
+    of_tenant: bool = False
+    versioned: bool = False
+    idempotent: bool = False
+    voorstelbaar: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be. Raises ValueError."""
+        if self.idempotent and self.method != "POST":
+            raise ValueError(f"{self.name}: only a POST takes an Idempotency-Key.")
+        if self.voorstelbaar and not self.of_tenant:
+            raise ValueError(f"{self.name}: a voorstel is made to one tenant.")
 
     @property
     def public(self) -> bool:
         return not self.roles
 
-
-async def answer(route: Route, request: Request, rooms: Rooms) -> Response:
-    """Serve one request. Raises Refused, and what the database raises."""
-    admin = None if route.public else await _authenticate(request, rooms)
-    if admin is not None:
-        request.scope[ACTOR] = admin.actor
-    if admin is not None and admin.role not in route.roles:
-        raise Refused(403, "rolMagDitNiet", f"De rol {admin.role} mag dit niet.")
-    body = None if route.body is None else await _read_body(request, route.body)
-    query = _read_query(request, route.query)
-    made = await route.endpoint(Asked(rooms, admin, request.path_params, query, body))
-    if made.body is None:
-        return Response(status_code=made.status, headers=dict(made.headers))
-    return Response(
-        content=_written(made.body),
-        status_code=made.status,
-        headers=dict(made.headers),
-        media_type=made.media_type,
-    )
+    @property
+    def demands_version(self) -> bool:
+        return self.versioned and self.method != "GET"
 
 
-async def _authenticate(request: Request, rooms: Rooms) -> Admin:
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    challenge = {"WWW-Authenticate": 'Bearer realm="koppelpunt"'}
-    if scheme.lower() != "bearer" or not secret:
-        raise Refused(
-            401, "nietIngelogd", "Stuur een beheersleutel mee: 'Authorization: Bearer kpa_…'.", headers=challenge
-        )
-    async with rooms.registry.acquire() as connection:
-        admin = await recognise(connection, rooms.identity, secret)
-    if admin is None:
-        raise Refused(
-            401, "onbekendeSleutel", "Deze beheersleutel is onbekend, verlopen of ingetrokken.", headers=challenge
-        )
-    return admin
-
-
-async def _read_body(request: Request, shape: type[BaseModel]) -> BaseModel:
-    kind, _, parameters = request.headers.get("content-type", "").partition(";")
-    if kind.strip().lower() != "application/json" or parameters.strip().lower() not in {"", "charset=utf-8"}:
-        raise Refused(415, "geenJson", "Stuur het verzoek als application/json in UTF-8.")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refused(415, "gecodeerd", "Stuur het verzoek zonder Content-Encoding.")
-    text = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                text += chunk
-                if len(text) > BODY_LIMIT:
-                    raise Refused(413, "teGroot", f"Het verzoek mag hoogstens {BODY_LIMIT} bytes zijn.")
-    except TimeoutError:
-        raise Refused(408, "teTraag", f"Het verzoek kwam niet binnen {BODY_SECONDS:g} seconden.") from None
-    try:
-        return shape.model_validate_json(bytes(text))
-    except ValidationError as error:
-        raise unreadable(error, "body") from None
-
-
-def _read_query(request: Request, shape: type[BaseModel] | None) -> BaseModel | None:
-    given = request.query_params.multi_items()
-    names = [name for name, _ in given]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        faults = [fault("query", name, "twice", "Deze parameter staat er meer dan eens.") for name in twice]
-        raise Refused(400, "ongeldigVerzoek", "Het verzoek klopt niet; 'errors' zegt wat en waar.", faults=faults)
-    if shape is None:
-        if given:
-            faults = [fault("query", name, "extra_forbidden", "Deze parameter is onbekend.") for name in names]
-            raise Refused(400, "ongeldigVerzoek", "Dit adres heeft geen parameters.", faults=faults)
-        return None
-    try:
-        return shape.model_validate(dict(given))
-    except ValidationError as error:
-        raise unreadable(error, "query") from None
-
-
-def _written(body: BaseModel | Mapping[str, Any] | bytes) -> bytes:
+def as_bytes(body: BaseModel | Mapping[str, Any] | bytes) -> bytes:
+    """How a body goes over the wire."""
     if isinstance(body, bytes):
         return body
     if isinstance(body, BaseModel):

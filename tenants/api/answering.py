@@ -1,0 +1,64 @@
+"""From an HTTP request to a route's answer: who asks, may that role, about which tenant, and what exactly is asked.
+
+The order of checks is 401 → 403 → 400 (tenant) → 428 → 415 → 413 → 400. What the registry refuses becomes a refusal of
+the API here, and nowhere else.
+"""
+
+import asyncpg
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tenants.api.authenticating import authenticate, tenant_asked_about
+from tenants.api.problems import Refused
+from tenants.api.proposing import propose
+from tenants.api.refusals import refusal_of
+from tenants.api.repeating import answer_once, read_key
+from tenants.api.requests import parse_body, read_body, read_query, read_version
+from tenants.api.routing import ACTOR, Answer, Asked, Rooms, Route, as_bytes
+from tenants.faults import RegistryError
+
+
+async def answer(route: Route, request: Request, rooms: Rooms) -> Response:
+    """Serve one request. Raises Refused, and what the database raises when it cannot be reached."""
+    admin = None if route.public else await authenticate(request, rooms)
+    tenant = None
+    if admin is not None:
+        request.scope[ACTOR] = admin.actor
+        if admin.role not in route.roles:
+            raise Refused(403, "rolMagDitNiet", f"De rol {admin.role} mag dit niet.")
+        tenant = await tenant_asked_about(request, route, admin, rooms)
+    version = read_version(request) if route.demands_version else None
+    key = read_key(request) if route.idempotent else None
+    document = b"" if route.body is None else await read_body(request)
+    body = None if route.body is None else parse_body(document, route.body)
+    query = read_query(request, route.query)
+    actor = "" if admin is None else admin.actor
+    asked = Asked(rooms, admin, request.path_params, query, body, tenant, version, actor)
+    return _written(await _answered(route, asked, document, key))
+
+
+async def _answered(route: Route, asked: Asked, document: bytes, key: str | None) -> Answer:
+    if route.voorstelbaar and asked.by.role == "operator":
+        proposed = await propose(route, asked, document)
+        if proposed is not None:
+            return proposed
+    if key is not None:
+        return await answer_once(route, asked, document, key, perform)
+    return await perform(route, asked)
+
+
+async def perform(route: Route, asked: Asked) -> Answer:
+    """Let a route do what it is asked, by whoever may ask it. Raises Refused."""
+    try:
+        return await route.endpoint(asked)
+    except (RegistryError, asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
+        raise refusal_of(error) from None
+
+
+def _written(made: Answer) -> Response:
+    headers = dict(made.headers)
+    if made.version is not None:
+        headers["ETag"] = f'"{made.version}"'
+    if made.body is None:
+        return Response(status_code=made.status, headers=headers)
+    return Response(content=as_bytes(made.body), status_code=made.status, headers=headers, media_type=made.media_type)
