@@ -26,6 +26,7 @@ from gateway.records import RecordSealer, SealedRecord
 from gateway.register import Opening, Patience, RegisterWriter, Server, WriterSettings
 from gateway.registry_reader import RegistryReader
 from gateway.serve import ServeSettings, serve
+from gateway.showing import show_calls, show_readiness, show_registers, show_registry
 from gateway.snapshot import Snapshot
 from gateway.telemetry import configure_logging
 from gateway.token_request import Secrets
@@ -55,12 +56,17 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     metrics, snapshot = make_metrics(), Snapshot()
     reader = RegistryReader(partial(_connect, config), snapshot)
     wires = Wires(Identities(identity, _anchors(catalogue)), WireLimits(answer=config.answer_limit))
-    tokens = Tokens(wires, Secrets(identity), notice=lambda event, _aansluiting: metrics.security(event).inc())
-    upstream = Upstream(wires, Places())
-    registers = {kind: _register(config, schema, snapshot, identity) for kind, schema in SCHEMAS.items()}
+    tokens = Tokens(wires, Secrets(identity), notice=lambda event, one: metrics.note_token(event, one.tenant_id))
+    places = Places()
+    upstream = Upstream(wires, places)
+    registers = {
+        kind: _register(config, schema, snapshot, identity, partial(metrics.note_batch, kind))
+        for kind, schema in SCHEMAS.items()
+    }
     mint = TokenMint(read_signing_keys(config.token_keys_file), config.issuer)
     recognition = make_recognition(config, snapshot, identity, mint, metrics, partial(_connect, config))
     quotas = Quotas(config.database_url)
+    rations = Rations(config.calls_per_tenant, config.calls_at_once, config.answer_memory_per_tenant)
     gate = Gate(
         authenticate=recognition.authenticate,
         check_shape=check_shape,
@@ -71,7 +77,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         registers=registers,
         kinds={name: environment.kind for name, environment in catalogue.environments.items()},
         quotas=quotas,
-        rations=Rations(config.calls_per_tenant, config.calls_at_once, config.answer_memory_per_tenant),
+        rations=rations,
         attempts=Attempts(),
         metrics=metrics,
         permission_seconds=config.permission_seconds,
@@ -84,16 +90,20 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         limits=limits,
         arrivals=recognition.arrivals,
     )
-    _show(metrics, registers, reader, tokens)
+    checks: dict[str, Callable[[], bool]] = {
+        f"register {kind}": partial(_is_ready, r.writer) for kind, r in registers.items()
+    }
+    show_registers(metrics, registers)
+    show_calls(metrics, rations, places, wires, tokens)
+    show_registry(metrics, reader, snapshot)
+    show_readiness(metrics, checks)
     await reader.start()
     recognition.start()
     keeper = asyncio.create_task(_keep_identities(snapshot, wires))
     try:
         for register in registers.values():
             await register.writer.start()
-        yield Gateway(
-            edge, metrics, {f"register {kind}": partial(_is_ready, r.writer) for kind, r in registers.items()}
-        )
+        yield Gateway(edge, metrics, checks)
     finally:
         # The order matters: calls have ended, so first their rows, then what they left from.
         for register in registers.values():
@@ -152,7 +162,9 @@ async def run_gateway(
             await watchers
 
 
-def _register(config: GatewayConfig, schema: Any, snapshot: Snapshot, identity: Keyring) -> Register:
+def _register(
+    config: GatewayConfig, schema: Any, snapshot: Snapshot, identity: Keyring, on_batch: Callable[[int, float], None]
+) -> Register:
     sealer = RecordSealer(lambda tenant_id, year: snapshot.tenant_keys.get((tenant_id, year)), identity)
 
     def seal_unsent(opening: Opening) -> SealedRecord:
@@ -160,7 +172,8 @@ def _register(config: GatewayConfig, schema: Any, snapshot: Snapshot, identity: 
 
     server = Server(config.database_url, schema, config.instance)
     patience = Patience(opening=config.open_timeout, closing=config.close_timeout)
-    return Register(RegisterWriter(WriterSettings(server, patience=patience), seal_unsent), sealer)
+    settings = WriterSettings(server, patience=patience)
+    return Register(RegisterWriter(settings, seal_unsent, on_batch=on_batch), sealer)
 
 
 async def _connect(config: GatewayConfig) -> asyncpg.Connection:
@@ -186,11 +199,3 @@ async def _keep_identities(snapshot: Snapshot, wires: Wires) -> None:
 
 def _is_ready(writer: RegisterWriter) -> bool:
     return writer.ready
-
-
-def _show(metrics: Metrics, registers: dict[str, Register], reader: RegistryReader, tokens: Tokens) -> None:
-    for kind, register in registers.items():
-        name, text = f"koppelpunt_register_{kind}_waiting", f"Rows that wait for the {kind} register"
-        metrics.show(name, text, partial(getattr, register.writer, "unsettled"))
-    metrics.show("koppelpunt_snapshot_age_seconds", "Since the registry was last read whole", reader.age)
-    metrics.show("koppelpunt_tokens", "Tokens of RvIG in the cache", lambda: len(tokens))

@@ -31,7 +31,8 @@ from gateway.filtering import Withheld, asked_of_rvig, pass_on
 from gateway.identifiers import uuid7
 from gateway.judging import judge_authorisation, judge_question
 from gateway.metrics import Metrics
-from gateway.outcome import answer_of, unusable
+from gateway.outcome import answer_of, is_security_event, outcome_of, unusable
+from gateway.problems import status_of
 from gateway.profiles import apply_profile
 from gateway.quota import Quotas
 from gateway.rations import Attempts, Rations, Ticket
@@ -86,11 +87,13 @@ async def exchange(bevraging: Bevraging, gate: Gate) -> Outgoing:
         record.caller = caller = apply_profile(caller, bevraging.headers, gate.snapshot.profiles)
         with gate.rations.take(caller.taaksysteem.tenant_id) as ticket:
             outgoing = await _carry(bevraging, caller, gate, record, ticket)
-        record.end("beantwoord", "", outgoing.status)
+        record.end("beantwoord", "", outgoing.status, len(outgoing.body))
     except KoppelpuntError as error:
-        record.end("geweigerd", error.code, 0)
-        if record.caller is not None and _is_attempt(error, record):
-            await _record_attempt(bevraging, record.caller, error, gate)
+        record.end(outcome_of(error), error.code, status_of(error))
+        if record.caller is not None and is_security_event(error):
+            _note_refusal(bevraging, record.caller, error, gate)
+            if _is_attempt(error, record):
+                await _record_attempt(bevraging, record.caller, error, gate)
         raise
     finally:
         record.write(gate.metrics)
@@ -224,14 +227,18 @@ async def _close(
         ) from error
 
 
+def _note_refusal(bevraging: Bevraging, caller: Caller, error: KoppelpuntError, gate: Gate) -> None:
+    """One line of the security log, and its count."""
+    actor = f"{caller.taaksysteem.tenant_id}/{caller.taaksysteem.taaksysteem_id}"
+    note_security("bevraging", target=bevraging.api.name, result=error.code, actor=actor)
+    gate.metrics.security(error.code).inc()
+
+
 async def _record_attempt(bevraging: Bevraging, caller: Caller, error: KoppelpuntError, gate: Gate) -> None:
     """Record a refused attempt in the register of the taaksysteem's own tenant, rationed; the refusal stands anyway.
 
     A Blocked that the register itself gave is recorded already, by the statement that gave it.
     """
-    actor = f"{caller.taaksysteem.tenant_id}/{caller.taaksysteem.taaksysteem_id}"
-    note_security("bevraging", target=bevraging.api.name, result=error.code, actor=actor)
-    gate.metrics.security(error.code).inc()
     if not gate.attempts.allow(caller.taaksysteem.tenant_id, time.monotonic()):
         gate.metrics.security("pogingNietOpgeslagen").inc()
         return

@@ -1,17 +1,26 @@
 """What the gateway counts. Labels are bounded, and none of them holds personal data.
 
 Tenant and API come from the registry and the catalogue, outcome and code from this code; nothing that a caller sends
-becomes a label.
+becomes a label. `docs/operations/metrics.md` says what each one means; a test compares.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 STEPS = ("token", "open", "send", "close")
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
+TOKEN_OUTCOMES: Final[Mapping[str, str]] = {"tokenIssued": "gelukt", "tokenFailed": "mislukt"}
+"""What the token cache tells, and how it is counted; everything else that it tells is a security event."""
+
+Read = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +33,57 @@ class Metrics:
     refusal: Callable[[str], Counter]
     security: Callable[[str], Counter]
     observed: Callable[[str, str], Counter]
+    token: Callable[[int, str], Counter]
+    batch_rows: Histogram
+    batch_seconds: Histogram
 
-    def show(self, name: str, text: str, read: Callable[[], float]) -> None:
+    def show(self, name: str, text: str, read: Read) -> None:
         """Show a value that something else keeps; it is read at each scrape."""
         Gauge(name, text, registry=self.registry).set_function(read)
+
+    def show_each(self, name: str, text: str, label: str, reads: Mapping[str, Read]) -> None:
+        """Show a value for each of a fixed set of names."""
+        gauge = Gauge(name, text, [label], registry=self.registry)
+        for value, read in reads.items():
+            gauge.labels(value).set_function(read)
+
+    def count_each(self, name: str, text: str, label: str, reads: Mapping[str, Read]) -> None:
+        """Show counts that something else keeps, for each of a fixed set of names."""
+        self.registry.register(_Counts(name, text, label, reads))
+
+    def note_token(self, event: str, tenant_id: int) -> None:
+        """Count what the token cache tells."""
+        if (outcome := TOKEN_OUTCOMES.get(event)) is None:
+            self.security(event).inc()
+        else:
+            self.token(tenant_id, outcome).inc()
+
+    def note_batch(self, register: str, rows: int, seconds: float) -> None:
+        """Note one statement of a register's writer."""
+        self.batch_rows.labels(register).observe(rows)
+        self.batch_seconds.labels(register).observe(seconds)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counts(Collector):
+    """Counters whose values are kept elsewhere."""
+
+    name: str
+    text: str
+    label: str
+    reads: Mapping[str, Read]
+
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily(self.name, self.text, labels=[self.label])
+        for value, read in self.reads.items():
+            family.add_metric([value], read())
+        return [family]
 
 
 def make_metrics() -> Metrics:
     """Metrics in a registry of their own."""
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     calls = Counter(
         "koppelpunt_calls", "Calls by tenant, API and outcome", ["tenant", "api", "outcome"], registry=registry
     )
@@ -47,6 +98,9 @@ def make_metrics() -> Metrics:
         ["environment", "code"],
         registry=registry,
     )
+    tokens = Counter(
+        "koppelpunt_token_requests", "Requests to RvIG's token endpoint", ["tenant", "outcome"], registry=registry
+    )
     return Metrics(
         registry=registry,
         call=lru_cache(maxsize=65_536)(lambda tenant, api, outcome: calls.labels(str(tenant), api, outcome)),
@@ -54,4 +108,19 @@ def make_metrics() -> Metrics:
         refusal=lru_cache(maxsize=1_024)(refusals.labels),
         security=lru_cache(maxsize=1_024)(security.labels),
         observed=lru_cache(maxsize=1_024)(observed.labels),
+        token=lru_cache(maxsize=65_536)(lambda tenant, outcome: tokens.labels(str(tenant), outcome)),
+        batch_rows=Histogram(
+            "koppelpunt_register_batch_rows",
+            "Rows per statement of a register's writer",
+            ["register"],
+            buckets=_ROWS,
+            registry=registry,
+        ),
+        batch_seconds=Histogram(
+            "koppelpunt_register_batch_seconds",
+            "Time per statement of a register's writer",
+            ["register"],
+            buckets=_SECONDS,
+            registry=registry,
+        ),
     )

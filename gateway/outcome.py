@@ -10,7 +10,18 @@ from uuid import UUID
 from gateway.call import Answered, Outgoing, Result, Unanswered
 from gateway.edge.answering import passed_headers
 from gateway.entries import Contents
-from gateway.errors import IdentityUnavailable, KoppelpuntError, TokenRefused, UpstreamUnavailable
+from gateway.errors import (
+    AsRvig,
+    Blocked,
+    CallerError,
+    IdentityUnavailable,
+    KoppelpuntError,
+    NotPermitted,
+    RegisterUnavailable,
+    TenantError,
+    TokenRefused,
+    UpstreamUnavailable,
+)
 from gateway.register.rows import Receipt
 
 RECEIPT = b"x-protocol-bewijs"
@@ -28,6 +39,20 @@ _REASONS = {
     "verzoekOnbruikbaar": "Het pad of de zoekvraag van de aanroep kan niet worden doorgegeven.",
 }
 _MAYBE = " RvIG kan de bevraging hebben verwerkt."
+
+
+def outcome_of(error: KoppelpuntError) -> str:
+    """The word for how a refused call ended: *geweigerd*, *mislukt*, or *onbekend* when RvIG's answer was dropped."""
+    if isinstance(error, CallerError | TenantError):
+        return "geweigerd"
+    return "onbekend" if isinstance(error, RegisterUnavailable) and error.sent else "mislukt"
+
+
+def is_security_event(error: KoppelpuntError) -> bool:
+    """Whether a refusal of a known caller belongs in the security log: by a right, a block, or a rule of trust."""
+    if isinstance(error, AsRvig):
+        return error.shape.status == 403
+    return isinstance(error, NotPermitted | Blocked | IdentityUnavailable | TokenRefused)
 
 
 def unusable(result: Result, contents: Contents, *, token_refused: bool) -> KoppelpuntError | None:

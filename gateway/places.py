@@ -82,6 +82,15 @@ class Places:
             lane.probes_failed = min(lane.probes_failed + 1, 16)
             lane.probing = False
 
+    def standing(self) -> dict[str, int]:
+        """How many calls run and wait, and how many aansluitingen are interrupted, now."""
+        lanes = self._lanes.values()
+        return {
+            "running": sum(lane.running for lane in lanes),
+            "waiting": sum(len(lane.waiting) for lane in lanes),
+            "interrupted": sum(lane.until != 0.0 for lane in lanes),
+        }
+
     def _admit(self, lane: _Lane) -> bool:
         """Whether this call is the probe of an open breaker. Raises UpstreamUnavailable when it may not go."""
         if lane.until == 0.0:

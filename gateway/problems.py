@@ -81,14 +81,20 @@ _HEADERS_OF_CODE: Final[Mapping[str, tuple[bytes, bytes]]] = {"inhoudscodering":
 _TITLE_OF_CODE: Final[Mapping[str, str]] = {NOT_FOUND: "Deze resource bestaat niet."}
 
 
+def status_of(error: KoppelpuntError) -> int:
+    """The status that a refusal is answered with."""
+    if isinstance(error, AsRvig):
+        return error.shape.status
+    return STATUS_OF_CODE.get(error.code, entry_of(type(error)).status)
+
+
 def render(error: KoppelpuntError, *, instance: str, transaction_id: UUID, api: Api | None = None) -> Outgoing:
     """Return the answer for a refusal. `api` is the one that was called, where it was one."""
     if isinstance(error, AsRvig):
         return render_shape(error.shape, instance, api)
     if isinstance(error, NotAuthenticated):
         return _unauthenticated(error, instance, transaction_id, api)
-    entry = entry_of(type(error))
-    status = STATUS_OF_CODE.get(error.code, entry.status)
+    entry, status = entry_of(type(error)), status_of(error)
     headers = [(b"content-type", CONTENT_TYPE)]
     # What RvIG may have processed must not be sent again by a caller that obeys Retry-After.
     if error.retry_after is not None and not error.sent:

@@ -46,6 +46,7 @@ class CallRecord:
     outcome: str = "onverwacht"
     code: str = "onverwacht"
     status: int = 500
+    size: int = 0
     spent: dict[str, float] = field(default_factory=dict)
 
     def spend(self, **seconds: float) -> None:
@@ -53,9 +54,9 @@ class CallRecord:
         for step, took in seconds.items():
             self.spent[step] = self.spent.get(step, 0.0) + took
 
-    def end(self, outcome: str, code: str, status: int) -> None:
-        """Note how it ended. A status of 0 means that the edge makes the answer out of the code."""
-        self.outcome, self.code, self.status = outcome, code, status
+    def end(self, outcome: str, code: str, status: int, size: int = 0) -> None:
+        """Note how it ended: with which status, and how many bytes of RvIG's answer go back."""
+        self.outcome, self.code, self.status, self.size = outcome, code, status, size
 
     def write(self, metrics: Metrics) -> None:
         """Count the call and write its one line."""
@@ -64,14 +65,19 @@ class CallRecord:
         asking = 0 if caller is None else caller.taaksysteem.tenant_id
         tenant = asking if choice is None else choice.aansluiting.tenant_id
         metrics.call(tenant, bevraging.api.name, self.outcome).inc()
+        # One step of a call has its trace beside it, the longest: that is the one which is looked for.
+        longest = max(self.spent, key=self.spent.__getitem__, default=None)
+        trace = None if bevraging.trace_id is None else bevraging.trace_id.hex
         for step, seconds in self.spent.items():
-            metrics.step[step].observe(seconds)
+            exemplar = {"trace_id": trace} if step == longest and trace is not None else None
+            metrics.step[step].observe(seconds, exemplar)
         if self.code:
             metrics.refusal(self.code).inc()
         taaksysteem = None if caller is None else caller.taaksysteem
         _write_line(
             {
                 "transactie": bevraging.id,
+                "trace": trace,
                 "omgeving": bevraging.environment.name,
                 "api": bevraging.api.name,
                 "operatie": bevraging.operation,
@@ -82,6 +88,7 @@ class CallRecord:
                 "resultaat": self.outcome,
                 "code": self.code,
                 "status": self.status,
+                "octetten": {"vraag": len(bevraging.body), "antwoord": self.size},
                 "ms": round((time.monotonic() - self.begun) * 1000, 2),
                 "stappen": {step: round(seconds * 1000, 2) for step, seconds in self.spent.items()},
                 "event": "bevraging",

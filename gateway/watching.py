@@ -6,8 +6,8 @@ call could be recorded now; what is missing stands in the answer.
 
 from collections.abc import Callable, Mapping
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,7 +26,9 @@ def make_watching(registry: CollectorRegistry, checks: Mapping[str, Callable[[],
             {"ready": all(found.values()), "checks": found}, status_code=200 if all(found.values()) else 503
         )
 
-    async def metrics(_request: Request) -> Response:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    async def metrics(request: Request) -> Response:
+        # Exemplars exist in OpenMetrics alone, which a scraper asks for.
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), headers={"content-type": content_type})
 
     return Starlette(routes=[Route("/live", live), Route("/ready", ready), Route("/metrics", metrics)])

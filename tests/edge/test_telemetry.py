@@ -24,11 +24,13 @@ def test_a_call_writes_one_line_of_json_with_its_facts(capsys: pytest.CaptureFix
     record.choice = Choice(values.aansluiting(), values.machtiging(), bevraging.environment, bevraging.api)
     record.spend(token=0.001, open=0.002)
     record.spend(open=0.003)
-    record.end("beantwoord", "", 200)
+    record.end("beantwoord", "", 200, 1234)
     record.write(make_metrics())
     (line,) = lines_of(capsys)
     assert line["transactie"] == str(bevraging.id)
     assert (line["resultaat"], line["status"], line["event"], line["level"]) == ("beantwoord", 200, "bevraging", "info")
+    assert line["trace"] == (bevraging.trace_id.hex if bevraging.trace_id else None)
+    assert line["octetten"] == {"vraag": len(bevraging.body), "antwoord": 1234}
     assert line["stappen"] == {"token": 1.0, "open": 5.0}
     assert str(line["tijdstempel"]).endswith("Z")
     assert BSN not in json.dumps(line)
