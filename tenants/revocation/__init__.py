@@ -1,0 +1,1 @@
+"""Whether certificates were revoked: lists of their CAs (CRL) at every level, and OCSP where it is offered."""
