@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import asyncpg
-from prometheus_client import CollectorRegistry
 
 from tenants.api.edge import make_api
 from tenants.api.openapi import make_openapi
@@ -16,6 +15,7 @@ from tenants.api.routes import ROUTES
 from tenants.api.routing import Rooms
 from tenants.config import TenantsConfig
 from tenants.keyring import read_keyring
+from tenants.metrics import make_tenants_metrics
 from tenants.observing import make_observed
 from tenants.pools import WrongRole, pool_of
 from tenants.serve import Application, run_together, serve
@@ -52,7 +52,11 @@ async def tenants_of(config: TenantsConfig) -> AsyncIterator[TenantsProcess]:
             grace_seconds=config.grace_timeout,
             openapi=make_openapi(ROUTES, {name: value for name, value in contact.items() if value is not None}),
         )
-        yield TenantsProcess(rooms, make_api(ROUTES, rooms), make_observed(CollectorRegistry(), partial(_ready, rooms)))
+        metrics = make_tenants_metrics()
+        metrics.show_pools({"registry": registry, "inzage": inzage})
+        yield TenantsProcess(
+            rooms, make_api(ROUTES, rooms, metrics.note), make_observed(metrics.registry, partial(_ready, rooms))
+        )
 
 
 async def run_tenants(

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import orjson
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 
 from tenants.serve import Application
 
@@ -56,7 +56,8 @@ async def _answer(
             parts = await ready()
             return 200 if all(parts.values()) else 503, _JSON, orjson.dumps(dict(parts))
         case "/metrics":
-            return 200, CONTENT_TYPE_PLAIN_0_0_4.encode(), generate_latest(registry)
+            encode, content_type = choose_encoder(dict(scope["headers"]).get(b"accept", b"").decode("latin-1"))
+            return 200, content_type.encode(), encode(registry)
         case _:
             return 404, _JSON, b"{}"
 

@@ -5,6 +5,7 @@ the log line has too. Every refusal is a problem document. What nobody foresaw i
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 from uuid import uuid4
@@ -21,6 +22,7 @@ from tenants.api.answering import answer
 from tenants.api.openapi import VERSION
 from tenants.api.problems import Refused, problem_of
 from tenants.api.routing import ACTOR, Rooms, Route
+from tenants.metrics import Note
 from tenants.pools import WrongRole
 from tenants.serve import Application
 
@@ -51,14 +53,15 @@ _HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
 log = structlog.get_logger("koppelpunt.admin")
 
 
-def make_api(routes: Iterable[Route], rooms: Rooms) -> Application:
-    """Make the application of a table of routes; what is not in the table is 404 or 405."""
+def make_api(routes: Iterable[Route], rooms: Rooms, note: Note = lambda *_: None) -> Application:
+    """Make the application of a table of routes; what is not in the table is 404 or 405. `note` hears of each request."""
     by_path: dict[str, dict[str, Route]] = {}
     for route in routes:
         by_path.setdefault(route.path, {})[route.method] = route
     inner = Starlette(
         routes=[
-            StarletteRoute(path, _endpoint(methods, rooms), methods=list(methods)) for path, methods in by_path.items()
+            StarletteRoute(path, _endpoint(methods, rooms, note), methods=list(methods))
+            for path, methods in by_path.items()
         ],
         exception_handlers={HTTPException: _unknown},
     )
@@ -103,11 +106,11 @@ def _fault_of_form(scope: Message) -> Refused | None:
     return None
 
 
-def _endpoint(methods: dict[str, Route], rooms: Rooms) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(methods: dict[str, Route], rooms: Rooms, note: Note) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         route = methods["GET" if request.method == "HEAD" else request.method]
         transaction = request.scope[_TRANSACTION]
-        code = ""
+        code, begun = "", time.monotonic()
         try:
             async with asyncio.timeout(_SECONDS):
                 made = await answer(route, request, rooms)
@@ -128,6 +131,7 @@ def _endpoint(methods: dict[str, Route], rooms: Rooms) -> Callable[[Request], Aw
             oorsprong="tenants",
             actor=request.scope.get(ACTOR, ""),
         )
+        note(route.name, made.status_code, code, time.monotonic() - begun)
         return made
 
     return endpoint
