@@ -20,6 +20,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+import tenants.fetch
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -28,12 +30,8 @@ _NAT64: Final = ip_network("64:ff9b::/96")
 _PIECE: Final = 64 * 1024
 
 
-class FetchError(Exception):
+class FetchError(tenants.fetch.FetchError):
     """Nothing usable was fetched. `code` is one of: url, host, adres, verbinding, tijd, status, codering, omvang."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from gateway.caller import Authenticator
 from gateway.choose import allowed_aansluitingen
 from gateway.errors import NotAuthenticated
 from gateway.idp.assertions import TYPE, Use
-from gateway.idp.jws import ALGORITHMS
 from gateway.issued import SECONDS, TokenMint, scope_of
 from gateway.snapshot import Snapshot
+from tenants.jws import ALGORITHMS
 from tenants.model import Aansluiting
 
 ROOT: Final = "/nidp/oauth/nam"

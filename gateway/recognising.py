@@ -17,9 +17,8 @@ from gateway.arrivals import Arrivals
 from gateway.call import Bevraging, Caller
 from gateway.caller import Authenticator
 from gateway.config import GatewayConfig
-from gateway.errors import NotAuthenticated, TooMany
+from gateway.errors import IdpUnavailable, NotAuthenticated, TooMany
 from gateway.fetch import Fetcher, FetchRules
-from gateway.idp.keysets import KeySets, KeyTimes, KeyUnknown
 from gateway.idp.tokens import IdpTokens
 from gateway.idp.used import UsedAssertions
 from gateway.issued import TokenMint
@@ -30,6 +29,7 @@ from gateway.rates import Rates
 from gateway.snapshot import Snapshot
 from gateway.telemetry import note_security
 from tenants.keyring import Keyring
+from tenants.keysets import KeySets, KeyTimes, KeyUnknown
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ def make_recognition(
         FetchRules(config.fetch_hosts, config.fetch_internal_networks, config.fetch_ca_file, config.fetch_timeout)
     )
     times = KeyTimes(config.idp_keys_refresh, config.idp_keys_interval, config.idp_keys_max_age)
-    keysets = KeySets(fetcher.get, times, notice=notice)
+    keysets = KeySets(fetcher.get, times, notice=notice, unavailable=idp_unavailable)
     authenticator = Authenticator(
         snapshot,
         identity,
@@ -115,3 +115,10 @@ def make_recognition(
     metrics.show("koppelpunt_idp_keys_age_seconds", "Since the keys of the IDP worst off were read", keysets.age)
     routes = issuing_routes(authenticator, mint, snapshot, use=used.use, binds=anchors is not None)
     return Recognition(authenticator, keysets, arrivals, routes, snapshot, fetcher, used)
+
+
+def idp_unavailable() -> IdpUnavailable:
+    """What a caller is told when the keys of its IDP are not known, or too old: its token may well be good."""
+    return IdpUnavailable(
+        "idpOnbereikbaar", "De sleutels van de identiteitsvoorziening zijn niet of te lang niet gelezen."
+    )

@@ -1,4 +1,4 @@
-"""What the admin side sends out of the house goes through here: POSTs to places that tenants chose.
+"""What the admin side sends out of the house goes through here: to places that tenants chose, and for keys of their IDPs.
 
 What a tenant writes in the registry must never make the product speak to something inside: only https, only hosts that
 the operator listed, only addresses that are public or listed, checked on the very address that is connected to. No
@@ -28,7 +28,7 @@ _MOST_ANSWERED: Final = 64 * 1024
 
 
 class FetchError(Exception):
-    """Nothing was sent, or it was not taken. `code` is one of: url, host, adres, verbinding, tls, tijd, status."""
+    """Nothing was sent, taken or fetched. `code` is one of: url, host, adres, verbinding, tls, tijd, status, codering, omvang."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -59,6 +59,30 @@ def read_rules(hosts: str, internal: str, anchors_file: Path | None) -> FetchRul
 
 def post(rules: FetchRules, url: str, body: bytes, headers: Mapping[str, str]) -> int:
     """POST once; return the status, which is 2xx. Raises FetchError."""
+    status, _ = _exchange(rules, url, "POST", body, headers)
+    return status
+
+
+def get(rules: FetchRules, url: str, *, accept: str = "application/json", most: int = 256 * 1024) -> bytes:
+    """The body of a 200, of at most so many bytes. Raises FetchError."""
+    # Asking for no coding keeps a small answer from unpacking into a large one.
+    headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": "Koppelpunt"}
+    status, body = _exchange(rules, url, "GET", None, headers, most=most)
+    if status != 200:
+        raise FetchError("status")
+    return body
+
+
+def _exchange(
+    rules: FetchRules,
+    url: str,
+    method: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    *,
+    most: int = _MOST_ANSWERED,
+) -> tuple[int, bytes]:
+    """Ask once; the status, which is 2xx, and what was answered: of a GET as a whole or not at all. Raises FetchError."""
     parts = _allowed(rules, url)
     host, port = parts.hostname or "", parts.port or 443
     context = ssl.create_default_context(cafile=rules.anchors_file)
@@ -77,17 +101,30 @@ def post(rules: FetchRules, url: str, body: bytes, headers: Mapping[str, str]) -
             asking = http.client.HTTPConnection(host, port, timeout=rules.seconds)
             asking.sock = secure
             asking.request(
-                "POST", parts.path or "/", body, {"Host": _authority(parts), **headers, "Connection": "close"}
+                method, parts.path or "/", body, {"Host": _authority(parts), **headers, "Connection": "close"}
             )
             answer = asking.getresponse()
-            answer.read(_MOST_ANSWERED)
+            answered = answer.read(most + 1)
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, TimeoutError) or late.is_set():
                 raise FetchError("tijd") from None
             raise FetchError("tls" if isinstance(error, ssl.SSLError) else "verbinding") from None
     if not 200 <= answer.status < 300:
         raise FetchError("status")
-    return answer.status
+    if method == "GET":
+        _must_be_whole(answer, answered, most)
+    return answer.status, answered
+
+
+def _must_be_whole(answer: http.client.HTTPResponse, answered: bytes, most: int) -> None:
+    """What is cut short, too long or packed is not used. A length that was told is held to."""
+    if len(answered) > most:
+        raise FetchError("omvang")
+    told = answer.headers.get("Content-Length", "")
+    if told.isascii() and told.isdigit() and int(told) != len(answered):
+        raise FetchError("verbinding")
+    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise FetchError("codering")
 
 
 def _allowed(rules: FetchRules, url: str) -> SplitResult:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from gateway.idp.claims import read_moment
-from gateway.idp.jws import ALGORITHMS, Keys, Unverified, read_keys, read_unverified, verify
+from tenants.jws import ALGORITHMS, Keys, Unverified, read_keys, read_unverified, verify
 from tenants.model import TaaksysteemKey
 
 KIND: Final = "private-key-jwt"

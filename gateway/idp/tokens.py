@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from jwt import PyJWK
 
 from gateway.idp.claims import TYPES, ClaimsRefused, IdpIdentity, read_identity
-from gateway.idp.jws import LONGEST, read_unverified, verify
+from tenants.jws import LONGEST, read_unverified, verify
 from tenants.model import Idp
 
 _MOST_KEPT: Final = 20_000

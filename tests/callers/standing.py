@@ -10,14 +10,14 @@ from typing import Any
 
 from gateway.call import Bevraging
 from gateway.caller import Authenticator, Failures
-from gateway.idp.jws import read_keys
-from gateway.idp.keysets import KeyUnknown
 from gateway.idp.tokens import IdpTokens
 from gateway.issued import TokenMint
 from gateway.presented import PresentedCertificate
 from gateway.rates import Rates
 from gateway.snapshot import Snapshot
+from tenants.jws import read_keys
 from tenants.keyring import hash_secret, make_keyring
+from tenants.keysets import KeyUnknown
 from tenants.model import Oin, TaaksysteemKey
 from tests import values
 from tests.callers.issuers import CLIENT, SigningKey, claims, idp, jwks_of, make_key

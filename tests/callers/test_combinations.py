@@ -7,8 +7,8 @@ import pytest
 
 from gateway.call import NamedAansluiting
 from gateway.errors import NotAuthenticated
-from gateway.idp.keysets import KeyUnknown
 from gateway.proofs import check_required
+from tenants.keysets import KeyUnknown
 from tenants.model import AfnemerId
 from tests import values
 from tests.callers.standing import (

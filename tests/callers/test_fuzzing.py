@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from gateway.arrivals import Arrivals
 from gateway.errors import KoppelpuntError, Malformed, NotAuthenticated
-from gateway.idp.keysets import KeyUnknown
 from gateway.pki import make_pki
 from gateway.presented import ClientCertificates
+from tenants.keysets import KeyUnknown
 from tests.callers.issuers import CLIENT, make_key
 from tests.callers.standing import (
     API_KEYS,

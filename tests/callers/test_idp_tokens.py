@@ -8,9 +8,9 @@ import jwt
 import pytest
 
 from gateway.caller_index import CallerIndex
-from gateway.idp.jws import read_keys
-from gateway.idp.keysets import KeyUnknown
 from gateway.idp.tokens import IdpTokens
+from tenants.jws import read_keys
+from tenants.keysets import KeyUnknown
 from tests.callers.issuers import SigningKey, claims, idp, jwks_of, make_key
 
 NOW = 1_900_000_000.0

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.idp.jws import ALGORITHMS, read_keys, read_unverified, verify
+from tenants.jws import ALGORITHMS, read_keys, read_unverified, verify
 from tests.callers.issuers import SigningKey, jwks_of, make_key
 
 RSA = make_key("r", "RS256")

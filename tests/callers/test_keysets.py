@@ -7,7 +7,8 @@ import pytest
 
 from gateway.errors import IdpUnavailable
 from gateway.fetch import FetchError
-from gateway.idp.keysets import KeySets, KeyTimes, KeyUnknown
+from gateway.recognising import idp_unavailable
+from tenants.keysets import KeySets, KeyTimes, KeyUnknown
 from tests.callers.issuers import SigningKey, idp, jwks_of, make_key
 from tests.e2e.ledgers import until
 
@@ -27,7 +28,9 @@ class World:
         self.held: asyncio.Event | None = None
         self.body: bytes | None = None
         self.noticed: list[str] = []
-        self.keysets = KeySets(self.fetch, TIMES, clock=lambda: self.now, notice=self.noticed.append)
+        self.keysets = KeySets(
+            self.fetch, TIMES, clock=lambda: self.now, notice=self.noticed.append, unavailable=idp_unavailable
+        )
 
     async def fetch(self, url: str) -> bytes:
         self.asked.append(url)

@@ -12,11 +12,11 @@ from gateway.call import Outgoing, Received
 from gateway.config import ConfigError, GatewayConfig
 from gateway.errors import IdpUnavailable, NotAuthenticated
 from gateway.fetch import Fetcher, FetchError, FetchRules
-from gateway.idp.keysets import KeySets, KeyTimes
 from gateway.idp.used import UsedAssertions
 from gateway.issuing import METADATA_PATH, TOKEN_PATH, issuing_routes
 from gateway.rates import Rates
-from gateway.recognising import Recognition
+from gateway.recognising import Recognition, idp_unavailable
+from tenants.keysets import KeySets, KeyTimes
 from tests import values
 from tests.callers.issuers import jwks_of, make_key
 from tests.callers.standing import CERTIFICATES, IDP_KEYS, ISSUER, Standing, call
@@ -54,7 +54,7 @@ def recognition(standing, idps) -> Recognition:
     async def nowhere():
         raise ConnectionRefusedError
 
-    keysets = KeySets(idps.fetch, KeyTimes(interval=0.0, patience=0.5))
+    keysets = KeySets(idps.fetch, KeyTimes(interval=0.0, patience=0.5), unavailable=idp_unavailable)
     standing.tokens.keys = keysets
     told = Rates(burst=3, per_second=0.001, most=10)
     return Recognition(

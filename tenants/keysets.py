@@ -2,37 +2,61 @@
 
 Owns which keys count now. What the IDP last said is what counts: a key that it took out is out at the next refresh, and
 an empty set is an answer too. An IDP that cannot be reached, or answers with something that is no key set, changes
-nothing: its last good keys serve for `most_age` seconds, then nobody of it is let in (IdpUnavailable).
+nothing: its last good keys serve for `most_age` seconds, then nobody of it is let in (KeysUnavailable, or what the process
+says in its place).
 
 A token with an unknown `kid` makes the keys be fetched once more, at most once per `interval` however many such tokens
-come; callers may wait for a fetch that runs, a bounded number of them for a bounded time. Keys are in memory only: a
-gateway that starts while an IDP is away lets nobody of it in.
+come; callers may wait for a fetch that runs, a bounded number of them for a bounded time. Keys are in memory only: a process
+that starts while an IDP is away lets nobody of it in. The gateway keeps those of taaksystemen here, `tenants` those of
+administrators.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from jwt import PyJWK
 
-from gateway.errors import IdpUnavailable
-from gateway.fetch import FetchError
-from gateway.idp.jws import Keys, read_keys
-from tenants.model import Idp
+from tenants.fetch import FetchError
+from tenants.jws import Keys, read_keys
 
 _LOOK_SECONDS: Final = 1.0
 
 log = structlog.get_logger("koppelpunt.idp")
 
 
+class KeySource(Protocol):
+    """An IDP, as far as its keys go. `tenant_id` is None for one of the operator's administrators."""
+
+    @property
+    def tenant_id(self) -> int | None:
+        """Whose it is."""
+
+    @property
+    def idp_id(self) -> int:
+        """Its number."""
+
+    @property
+    def jwks_url(self) -> str:
+        """Where its keys are published."""
+
+    @property
+    def algorithms(self) -> Collection[str]:
+        """What its keys may sign with."""
+
+
+class KeysUnavailable(Exception):
+    """The keys of an IDP were not read, or too long ago."""
+
+
 class KeyUnknown(Exception):
     """A token names a key that is not known; a refresh may bring it."""
 
-    def __init__(self, idp: Idp) -> None:
+    def __init__(self, idp: KeySource) -> None:
         super().__init__("unknown key")
         self.idp = idp
 
@@ -55,7 +79,7 @@ class KeyTimes:
 class _Known:
     """What is known of one IDP. Times are monotonic; `good_at` is when the IDP last gave a key set."""
 
-    idp: Idp
+    idp: KeySource
     keys: Keys = field(default_factory=dict)
     good_at: float | None = None
     tried_at: float | None = None
@@ -65,7 +89,10 @@ class _Known:
 
 
 class KeySets:
-    """All key sets. `fetch` returns the document at a URL or raises FetchError; `clock` is monotonic seconds."""
+    """All key sets. `fetch` returns the document at a URL or raises FetchError; `clock` is monotonic seconds.
+
+    `unavailable` makes the error that is raised when an IDP's keys are not known, or too old.
+    """
 
     def __init__(
         self,
@@ -74,27 +101,29 @@ class KeySets:
         *,
         clock: Callable[[], float] = time.monotonic,
         notice: Callable[[str], None] = lambda _: None,
+        unavailable: Callable[[], Exception] = KeysUnavailable,
     ) -> None:
         self._fetch = fetch
         self._times = times or KeyTimes()
         self._clock = clock
         self._notice = notice
-        self._known: dict[tuple[int, int], _Known] = {}
+        self._unavailable = unavailable
+        self._known: dict[tuple[int | None, int], _Known] = {}
 
-    def find(self, idp: Idp, kid: str, algorithm: str) -> PyJWK:
-        """The key of that name for that algorithm. Raises KeyUnknown, and IdpUnavailable when all keys are too old."""
+    def find(self, idp: KeySource, kid: str, algorithm: str) -> PyJWK:
+        """The key of that name for that algorithm. Raises KeyUnknown, and KeysUnavailable when all keys are too old."""
         known = self._of(idp)
         if known.good_at is not None and self._clock() - known.good_at > self._times.most_age:
-            raise _unavailable()
+            raise self._unavailable()
         key = known.keys.get((kid, algorithm))
         if key is None:
             raise KeyUnknown(idp)
         return key
 
-    async def refresh(self, idp: Idp) -> bool:
+    async def refresh(self, idp: KeySource) -> bool:
         """Fetch once more, or wait for the fetch that runs. False when it is too early or nothing came of it.
 
-        Raises IdpUnavailable when the IDP was not reached and never had been: the caller's token may well be good.
+        Raises KeysUnavailable when the IDP was not reached and never had been: the caller's token may well be good.
         """
         known = self._of(idp)
         if known.running is None and not self._may_try(known):
@@ -110,10 +139,10 @@ class KeySets:
             known.waiting -= 1
         refreshed = task.done() and not task.cancelled() and task.result()
         if not refreshed and known.good_at is None:
-            raise _unavailable()
+            raise self._unavailable()
         return refreshed
 
-    async def keep_fresh(self, idps: Callable[[], Iterable[Idp]]) -> None:
+    async def keep_fresh(self, idps: Callable[[], Iterable[KeySource]]) -> None:
         """Refresh each IDP in its time, for ever; forget those that are gone."""
         while True:
             listed = {(idp.tenant_id, idp.idp_id): idp for idp in idps()}
@@ -138,7 +167,7 @@ class KeySets:
             self._forget(name)
         await asyncio.gather(*running, return_exceptions=True)
 
-    def _of(self, idp: Idp) -> _Known:
+    def _of(self, idp: KeySource) -> _Known:
         name = (idp.tenant_id, idp.idp_id)
         known = self._known.get(name)
         if known is None or (known.idp is not idp and not _same_source(known.idp, idp)):
@@ -177,21 +206,15 @@ class KeySets:
         known.next_at = now + self._times.refresh * random.uniform(0.8, 1.0)
         return True
 
-    def _forget(self, name: tuple[int, int]) -> None:
+    def _forget(self, name: tuple[int | None, int]) -> None:
         known = self._known.pop(name, None)
         if known is not None and known.running is not None:
             known.running.cancel()
 
 
-def _same_source(one: Idp, other: Idp) -> bool:
+def _same_source(one: KeySource, other: KeySource) -> bool:
     return (one.jwks_url, one.algorithms) == (other.jwks_url, other.algorithms)
 
 
 def _kept(old: PyJWK | None, new: PyJWK) -> PyJWK:
     return old if old is not None and old.key == new.key else new
-
-
-def _unavailable() -> IdpUnavailable:
-    return IdpUnavailable(
-        "idpOnbereikbaar", "De sleutels van de identiteitsvoorziening zijn niet of te lang niet gelezen."
-    )
