@@ -34,6 +34,7 @@ from gateway.tokens import Tokens
 from gateway.upstream import Upstream
 from gateway.watching import make_watching
 from gateway.wire.pools import WireLimits, Wires
+from gateway.wire.routes import make_ways
 from tenants.keyring import Keyring, read_keyring
 
 SCHEMAS = {"productie": "register", "proef": "proef"}
@@ -55,7 +56,8 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     identity = read_keyring(config.identity_keyring_file, name="identity", private=True)
     metrics, snapshot = make_metrics(), Snapshot()
     reader = RegistryReader(partial(_connect, config), snapshot)
-    wires = Wires(Identities(identity, _anchors(catalogue)), WireLimits(answer=config.answer_limit))
+    limits, ways = WireLimits(answer=config.answer_limit), make_ways(catalogue)
+    wires = Wires(Identities(identity, _anchors(catalogue)), limits, ways=ways)
     tokens = Tokens(wires, Secrets(identity), notice=lambda event, one: metrics.note_token(event, one.tenant_id))
     places = Places()
     upstream = Upstream(wires, places)
@@ -82,12 +84,12 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         metrics=metrics,
         permission_seconds=config.permission_seconds,
     )
-    limits = Limits(body=config.body_limit, body_seconds=config.body_deadline)
+    of_calls = Limits(body=config.body_limit, body_seconds=config.body_deadline)
     edge = make_edge(
         partial(exchange, gate=gate),
         catalogue,
         routes=recognition.routes,
-        limits=limits,
+        limits=of_calls,
         arrivals=recognition.arrivals,
     )
     checks: dict[str, Callable[[], bool]] = {

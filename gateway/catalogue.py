@@ -9,10 +9,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Kind = Literal["personen", "bewoningen", "verblijfplaatshistorie", "reisdocumenten", "berichten", "other"]
 
@@ -45,13 +47,77 @@ class Api(BaseModel):
 
 
 class TokenTexts(BaseModel):
-    """One answer by which RvIG says *your token does not work*: exact, never searched for in a text."""
+    """One answer by which RvIG says *your token does not work*, or *you are shut out*: exact, never searched for in a text.
+
+    `error` is that of a token endpoint (RFC 6749 section 5.2).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     status: int
     detail: str | None = None
     code: str | None = None
+    error: str | None = None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _address(text: str) -> str:
+    return str(ip_address(text))
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class Network(BaseModel):
+    """The way to an environment's servers where it is not that of the surroundings: DigiNetwerk's.
+
+    `resolver` (address, or address:port) or fixed `addresses` by host name; `source_address` that connections leave from;
+    `proxy` (http://host:port) that connects by CONNECT, with `user:password` in a file where it asks for them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    resolver: str | None = None
+    addresses: Mapping[str, tuple[Address, ...]] = Field(default_factory=dict)
+    source_address: Address | None = None
+    proxy: str | None = Field(default=None, pattern=r"^http://[A-Za-z0-9.\[\]:-]+:[0-9]{1,5}$")
+    proxy_credentials_file: str | None = None
+
+    @property
+    def resolver_place(self) -> tuple[str, int] | None:
+        """Address and port of the resolver."""
+        if self.resolver is None:
+            return None
+        parts = urlsplit(
+            f"//{self.resolver}" if self.resolver.count(":") < 2 or "[" in self.resolver else f"//[{self.resolver}]"
+        )
+        return parts.hostname or "", parts.port or 53
+
+    def source_for(self, address: str) -> str | None:
+        """The source address, where it is of the same kind as this one."""
+        source = self.source_address
+        return source if source is not None and ip_address(source).version == ip_address(address).version else None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        try:
+            place = self.resolver_place
+            if place is not None:
+                ip_address(place[0])
+        except ValueError:
+            raise ValueError("resolver: an address, or address:port; its own name nobody could look up") from None
+        if self.proxy_credentials_file is not None and self.proxy is None:
+            raise ValueError("proxy_credentials_file: there is no proxy")
+        if any(not those for those in self.addresses.values()):
+            raise ValueError("addresses: a host without an address")
+        return self
 
 
 class Environment(BaseModel):
@@ -73,6 +139,8 @@ class Environment(BaseModel):
     token_fields: Mapping[str, str] = Field(default_factory=dict)
     token_refused: tuple[TokenTexts, ...] = ()
     account_blocked: tuple[TokenTexts, ...] = ()
+    access_refused: tuple[TokenTexts, ...] = ()
+    network: Network | None = None
     connect_timeout: float = 5.0
     answer_timeout: float = 30.0
     token_timeout: float = 10.0
@@ -80,6 +148,23 @@ class Environment(BaseModel):
     validation: Literal["refuse", "observe", "off"] = "refuse"
     authorisation: Literal["refuse", "observe"] = "refuse"
     apis: tuple[Api, ...]
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The host names of its servers: that of the APIs first, then that of the token endpoint if it is another."""
+        return tuple(dict.fromkeys(urlsplit(url).hostname or "" for url in (self.base_url, self.token_url)))
+
+    @model_validator(mode="after")
+    def _can_be_found(self) -> Self:
+        network = self.network
+        if network is None or not network.addresses or network.resolver is not None:
+            return self
+        # With fixed addresses nobody else is asked: a host that has none would never be reached.
+        needed = self.hosts if network.proxy is None else (urlsplit(network.proxy).hostname or "",)
+        missing = [host for host in needed if host not in network.addresses and not _is_address(host)]
+        if missing:
+            raise ValueError(f"network.addresses: no address of {', '.join(missing)}, and no resolver")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

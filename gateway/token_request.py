@@ -196,7 +196,9 @@ def matches(texts: tuple[TokenTexts, ...], answered: Answered) -> bool:
     codes = {document.get("code") if isinstance(document.get("code"), str) else None}
     codes.add(kind.rpartition("/")[2] if isinstance(kind, str) else None)
     return any(
-        (row.detail is None or row.detail == document.get("detail")) and (row.code is None or row.code in codes)
+        (row.detail is None or row.detail == document.get("detail"))
+        and (row.code is None or row.code in codes)
+        and (row.error is None or row.error == document.get("error"))
         for row in rows
     )
 

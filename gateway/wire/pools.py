@@ -30,6 +30,7 @@ from gateway.wire.passage import (
     check_aiohttp,
     word_for,
 )
+from gateway.wire.routes import DIRECT, Way
 from tenants.model import Certificate
 
 _ONE_PIECE = 1 << 20
@@ -64,18 +65,25 @@ class _Pool:
 
     session: aiohttp.ClientSession
     context: ssl.SSLContext
+    way: Way
     loop: asyncio.AbstractEventLoop
     running: int = 0
     idle_since: float = 0.0
 
 
 class Wires:
-    """All pools. Made and used inside one running loop; `close` ends it."""
+    """All pools. Made and used inside one running loop; `close` ends it.
 
-    def __init__(self, identities: Identities, limits: WireLimits | None = None) -> None:
+    `ways` says per environment how its servers are reached; one that is not in it is reached as the surroundings say.
+    """
+
+    def __init__(
+        self, identities: Identities, limits: WireLimits | None = None, *, ways: Mapping[str, Way] | None = None
+    ) -> None:
         check_aiohttp()
         self._identities = identities
         self._limits = limits or WireLimits()
+        self._ways = dict(ways or {})
         self._pools: dict[tuple[bytes, str], _Pool] = {}
         self._kept: frozenset[bytes] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -155,9 +163,12 @@ class Wires:
         if old is not None and not old.running:
             self._drop(key, old)
         # The places of each aansluiting bound the connections; a limit here would make its neighbours wait.
-        connector = aiohttp.TCPConnector(ssl=identity.context, limit=0, keepalive_timeout=self._limits.idle_connection)
+        way = self._ways.get(key[1], DIRECT)
+        connector = aiohttp.TCPConnector(
+            ssl=identity.context, limit=0, keepalive_timeout=self._limits.idle_connection, **way.connector_settings()
+        )
         session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
-        pool = _Pool(session, identity.context, asyncio.get_running_loop(), idle_since=time.monotonic())
+        pool = _Pool(session, identity.context, way, asyncio.get_running_loop(), idle_since=time.monotonic())
         self._pools[key] = pool
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(self._limits.idle_pool / 2, self._close_idle)
@@ -191,9 +202,10 @@ def _make_request(pool: _Pool, post: Post) -> PermittedRequest:
     elif post.body is not None:
         # aiohttp warns of large bodies in one piece; as a file it writes them in several.
         data = post.body if len(post.body) <= _ONE_PIECE else io.BytesIO(post.body)
+    way = pool.way
     request = PermittedRequest(
         post.method, post.url, headers=headers, data=data, loop=pool.loop, session=pool.session, ssl=pool.context,
-        timer=_NO_TIMER,
+        timer=_NO_TIMER, proxy=way.proxy, proxy_headers=way.proxy_headers if way.proxy is not None else None,
     )  # fmt: skip
     request.small = small
     return request

@@ -15,7 +15,7 @@ from tests.upstream import stage
 
 def pytest_asyncio_loop_factories(config, item):
     """The gateway runs on uvloop, whose transports and clock differ from asyncio's; both must keep the promises."""
-    if item.module.__name__.endswith("test_wire"):
+    if item.module.__name__.endswith(("test_wire", "test_ways")):
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
 
