@@ -25,6 +25,7 @@ _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 # Ranges of IPv6 that carry an address of IPv4, which may be an internal one: mapped, NAT64, 6to4, Teredo.
 _CARRYING: Final = tuple(ip_network(one) for one in ("::ffff:0:0/96", "64:ff9b::/96", "2002::/16", "2001::/32"))
 _MOST_ANSWERED: Final = 64 * 1024
+_PORTS: Final = {"https": 443, "http": 80}
 
 
 class FetchError(Exception):
@@ -37,15 +38,17 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FetchRules:
-    """Where to. `hosts` are `name` (port 443) or `name:port`; `internal` are networks allowed beside public addresses.
+    """Where to. `hosts` are `name` (the scheme's own port) or `name:port`; `internal` are networks allowed beside public addresses.
 
-    `anchors_file` is PEM that replaces the system's trust anchors. `seconds` bound the whole.
+    `anchors_file` is PEM that replaces the system's trust anchors. `seconds` bound the whole. `plain` lets http be used too
+    (port 80), for what carries a signature of its own and says nothing about anybody: revocation lists and OCSP.
     """
 
     hosts: frozenset[str] = frozenset()
     internal: tuple[Network, ...] = ()
     anchors_file: Path | None = None
     seconds: float = 10.0
+    plain: bool = False
 
 
 def read_rules(hosts: str, internal: str, anchors_file: Path | None) -> FetchRules:
@@ -67,10 +70,19 @@ def get(rules: FetchRules, url: str, *, accept: str = "application/json", most: 
     """The body of a 200, of at most so many bytes. Raises FetchError."""
     # Asking for no coding keeps a small answer from unpacking into a large one.
     headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": "Koppelpunt"}
-    status, body = _exchange(rules, url, "GET", None, headers, most=most)
+    status, body = _exchange(rules, url, "GET", None, headers, most=most, whole=True)
     if status != 200:
         raise FetchError("status")
     return body
+
+
+def ask(rules: FetchRules, url: str, body: bytes, headers: Mapping[str, str], *, most: int = _MOST_ANSWERED) -> bytes:
+    """POST a question; the body of a 200, of at most so many bytes. Raises FetchError."""
+    headers = {"Accept-Encoding": "identity", "User-Agent": "Koppelpunt", **headers}
+    status, answered = _exchange(rules, url, "POST", body, headers, most=most, whole=True)
+    if status != 200:
+        raise FetchError("status")
+    return answered
 
 
 def _exchange(
@@ -81,10 +93,11 @@ def _exchange(
     headers: Mapping[str, str],
     *,
     most: int = _MOST_ANSWERED,
+    whole: bool = False,
 ) -> tuple[int, bytes]:
-    """Ask once; the status, which is 2xx, and what was answered: of a GET as a whole or not at all. Raises FetchError."""
+    """Ask once; the status, which is 2xx, and what was answered: when `whole`, as a whole or not at all. Raises FetchError."""
     parts = _allowed(rules, url)
-    host, port = parts.hostname or "", parts.port or 443
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     context = ssl.create_default_context(cafile=rules.anchors_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_SUITES)
@@ -97,9 +110,10 @@ def _exchange(
         stack.callback(timer.cancel)
         timer.start()
         try:
-            secure = stack.enter_context(context.wrap_socket(plain, server_hostname=host))
             asking = http.client.HTTPConnection(host, port, timeout=rules.seconds)
-            asking.sock = secure
+            asking.sock = plain
+            if parts.scheme == "https":
+                asking.sock = stack.enter_context(context.wrap_socket(plain, server_hostname=host))
             asking.request(
                 method, parts.path or "/", body, {"Host": _authority(parts), **headers, "Connection": "close"}
             )
@@ -111,7 +125,7 @@ def _exchange(
             raise FetchError("tls" if isinstance(error, ssl.SSLError) else "verbinding") from None
     if not 200 <= answer.status < 300:
         raise FetchError("status")
-    if method == "GET":
+    if whole:
         _must_be_whole(answer, answered, most)
     return answer.status, answered
 
@@ -130,15 +144,16 @@ def _must_be_whole(answer: http.client.HTTPResponse, answered: bytes, most: int)
 def _allowed(rules: FetchRules, url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        port = parts.port or 443
+        port = parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError:
         raise FetchError("url") from None
     host = (parts.hostname or "").lower()
-    if parts.scheme != "https" or not host or parts.username is not None or parts.query or parts.fragment:
+    schemes = {"https", "http"} if rules.plain else {"https"}
+    if parts.scheme not in schemes or not host or parts.username is not None or parts.query or parts.fragment:
         raise FetchError("url")
     if not url.isascii() or any(character <= " " for character in url):
         raise FetchError("url")
-    if f"{host}:{port}" not in rules.hosts and not (port == 443 and host in rules.hosts):
+    if f"{host}:{port}" not in rules.hosts and not (port == _PORTS[parts.scheme] and host in rules.hosts):
         raise FetchError("host")
     return parts
 
