@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from gateway.catalogue import Catalogue, read_catalogue
 from gateway.config import GatewayConfig
 from gateway.edge import Edge, Limits, answer_unreadable, check_shape, make_edge
@@ -26,6 +24,7 @@ from gateway.records import RecordSealer, SealedRecord
 from gateway.register import Opening, Patience, RegisterWriter, Server, WriterSettings
 from gateway.registry_reader import RegistryReader
 from gateway.serve import ServeSettings, serve
+from gateway.servers import Timelines, connect
 from gateway.showing import show_calls, show_readiness, show_registers, show_registry
 from gateway.snapshot import Snapshot
 from gateway.telemetry import configure_logging
@@ -47,6 +46,7 @@ class Gateway:
     edge: Edge
     metrics: Metrics
     checks: dict[str, Callable[[], bool]]
+    reasons: dict[str, Callable[[], str]]
 
 
 @asynccontextmanager
@@ -54,20 +54,21 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     """Put a gateway together; at the end let the register finish, then close everything."""
     catalogue = read_catalogue(config.catalogue_file)
     identity = read_keyring(config.identity_keyring_file, name="identity", private=True)
-    metrics, snapshot = make_metrics(), Snapshot()
-    reader = RegistryReader(partial(_connect, config), snapshot)
+    metrics, snapshot, timelines = make_metrics(), Snapshot(), Timelines()
+    connecting = partial(connect, config.database_url, timelines, command_timeout=60)
+    reader = RegistryReader(connecting, snapshot)
     limits, ways = WireLimits(answer=config.answer_limit), make_ways(catalogue)
     wires = Wires(Identities(identity, _anchors(catalogue)), limits, ways=ways)
     tokens = Tokens(wires, Secrets(identity), notice=lambda event, one: metrics.note_token(event, one.tenant_id))
     places = Places()
     upstream = Upstream(wires, places)
     registers = {
-        kind: _register(config, schema, snapshot, identity, partial(metrics.note_batch, kind))
+        kind: _register(config, schema, snapshot, identity, timelines, partial(metrics.note_batch, kind))
         for kind, schema in SCHEMAS.items()
     }
     mint = TokenMint(read_signing_keys(config.token_keys_file), config.issuer)
-    recognition = make_recognition(config, snapshot, identity, mint, metrics, partial(_connect, config))
-    quotas = Quotas(config.database_url)
+    recognition = make_recognition(config, snapshot, identity, mint, metrics, connecting)
+    quotas = Quotas(config.database_url, timelines=timelines)
     rations = Rations(config.calls_per_tenant, config.calls_at_once, config.answer_memory_per_tenant)
     gate = Gate(
         authenticate=recognition.authenticate,
@@ -105,7 +106,10 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     try:
         for register in registers.values():
             await register.writer.start()
-        yield Gateway(edge, metrics, checks)
+        reasons: dict[str, Callable[[], str]] = {
+            f"register {kind}": partial(_trouble, r.writer) for kind, r in registers.items()
+        }
+        yield Gateway(edge, metrics, checks, reasons)
     finally:
         # The order matters: calls have ended, so first their rows, then what they left from.
         for register in registers.values():
@@ -146,7 +150,7 @@ async def run_gateway(
             client_required=config.client_certificates == "required",
         )
         calls_ended = asyncio.Event()
-        watching = make_watching(gateway.metrics.registry, gateway.checks)
+        watching = make_watching(gateway.metrics.registry, gateway.checks, gateway.reasons)
         watchers = asyncio.create_task(
             serve(
                 watching,
@@ -165,21 +169,24 @@ async def run_gateway(
 
 
 def _register(
-    config: GatewayConfig, schema: Any, snapshot: Snapshot, identity: Keyring, on_batch: Callable[[int, float], None]
+    config: GatewayConfig,
+    schema: Any,
+    snapshot: Snapshot,
+    identity: Keyring,
+    timelines: Timelines,
+    on_batch: Callable[[int, float], None],
 ) -> Register:
     sealer = RecordSealer(lambda tenant_id, year: snapshot.tenant_keys.get((tenant_id, year)), identity)
 
     def seal_unsent(opening: Opening) -> SealedRecord:
         return sealer.seal_closing(opening.tenant_id, opening.id, persons=(), answer=None, headers={})
 
-    server = Server(config.database_url, schema, config.instance)
+    # Proef is kept ninety days and proves nothing: it may stand where productie may not.
+    durability = config.durability if schema == SCHEMAS["productie"] else "none"
+    server = Server(config.database_url, schema, config.instance, durability=durability, timelines=timelines)
     patience = Patience(opening=config.open_timeout, closing=config.close_timeout)
     settings = WriterSettings(server, patience=patience)
     return Register(RegisterWriter(settings, seal_unsent, on_batch=on_batch), sealer)
-
-
-async def _connect(config: GatewayConfig) -> asyncpg.Connection:
-    return await asyncpg.connect(config.database_url, timeout=5, command_timeout=60)
 
 
 def _anchors(catalogue: Catalogue) -> dict[str, str]:
@@ -201,3 +208,7 @@ async def _keep_identities(snapshot: Snapshot, wires: Wires) -> None:
 
 def _is_ready(writer: RegisterWriter) -> bool:
     return writer.ready
+
+
+def _trouble(writer: RegisterWriter) -> str:
+    return writer.trouble

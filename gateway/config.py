@@ -5,7 +5,7 @@ How it is read stands in `tenants.settings`. Times are in seconds, sizes in byte
 
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -28,7 +28,8 @@ class GatewayConfig(Settings):
 
     `client_certificates` says what its own listener asks of callers (off, optional, required), `client_ca_file` which
     anchors their certificates must lead to, `trusted_proxies` who may speak for callers and `forwarded_header` in which
-    header. `fetch_…` bounds what is fetched from elsewhere, `idp_keys_…` how old the keys of IDPs may be.
+    header. `durability` is what productie's register must survive: the loss of a server, of its power, or nothing.
+    `fetch_…` bounds what is fetched from elsewhere, `idp_keys_…` how old the keys of IDPs may be.
     """
 
     database_url: str = Field(repr=False)
@@ -62,6 +63,7 @@ class GatewayConfig(Settings):
     idp_keys_refresh: float = Field(default=300.0, ge=1)
     idp_keys_interval: float = Field(default=30.0, ge=1)
     idp_keys_max_age: float = Field(default=86_400.0, ge=60)
+    durability: Literal["standby", "disk", "none"] = "standby"
     loop: str = Field(default="uvloop", pattern="^(uvloop|asyncio)$")
 
     @model_validator(mode="after")

@@ -17,11 +17,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
 from gateway.errors import RegisterUnavailable, TooMany
+from gateway.servers import Timelines, connect
 from tenants.model import Machtiging
 
 Key = tuple[int, int]
@@ -56,8 +57,11 @@ class _Part:
 class Quotas:
     """Belongs to one event loop. `url` is PostgreSQL's; a connection is made when the first quota is asked for."""
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, url: str, clock: Callable[[], float] = time.monotonic, timelines: Timelines | None = None
+    ) -> None:
         self._url = url
+        self._timelines = timelines or Timelines()
         self._clock = clock
         self._buckets: dict[Key, _Bucket] = {}
         self._parts: dict[Key, _Part] = {}
@@ -148,9 +152,13 @@ class Quotas:
             if self._pool is None:
                 # A few, so that one machtiging whose row is held does not hold up the others.
                 self._pool = await asyncpg.create_pool(
-                    self._url, min_size=0, max_size=4, max_inactive_connection_lifetime=60, timeout=_SECONDS
+                    min_size=0, max_size=4, max_inactive_connection_lifetime=60, connect=self._reach
                 )
         return self._pool
+
+    async def _reach(self, *_dsn: Any, **_given: Any) -> asyncpg.Connection:
+        # A pool hands over what it knows of loops and classes; where the database is, is known here.
+        return await connect(self._url, self._timelines, seconds=_SECONDS)
 
     def _forget_full(self, now: float) -> None:
         for key, bucket in list(self._buckets.items()):

@@ -14,17 +14,24 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 
-def make_watching(registry: CollectorRegistry, checks: Mapping[str, Callable[[], bool]]) -> Starlette:
-    """The application of that port. `checks` are what readiness asks, by name; all must say yes."""
+def make_watching(
+    registry: CollectorRegistry,
+    checks: Mapping[str, Callable[[], bool]],
+    reasons: Mapping[str, Callable[[], str]] | None = None,
+) -> Starlette:
+    """The application of that port. `checks` are what readiness asks, by name; all must say yes.
+
+    `reasons` say in a code why one of them does not; they hold nothing of a call.
+    """
 
     async def live(_request: Request) -> Response:
         return JSONResponse({"live": True})
 
     async def ready(_request: Request) -> Response:
         found = {name: check() for name, check in checks.items()}
-        return JSONResponse(
-            {"ready": all(found.values()), "checks": found}, status_code=200 if all(found.values()) else 503
-        )
+        why = {name: reason() for name, reason in (reasons or {}).items() if not found.get(name)}
+        is_ready = all(found.values())
+        return JSONResponse({"ready": is_ready, "checks": found, "reasons": why}, status_code=200 if is_ready else 503)
 
     async def metrics(request: Request) -> Response:
         # Exemplars exist in OpenMetrics alone, which a scraper asks for.

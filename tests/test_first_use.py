@@ -111,7 +111,7 @@ async def test_a_new_operator_gets_a_first_call_through_by_the_readmes_steps(
         database_url=database.url("gateway"), identity_keyring_file=str(installation / "identity.keyring"),
         token_keys_file=str(installation / "token.keys"), catalogue_file=str(installation / "catalogue.toml"),
         bind="127.0.0.1:0", metrics_bind="127.0.0.1:0",
-        certificate_file=str(installation / "server.pem"), key_file=str(installation / "server.key"),
+        certificate_file=str(installation / "server.pem"), key_file=str(installation / "server.key"), durability="none",
     )  # fmt: skip
     try:
         trusted = ssl.create_default_context(cafile=str(installation / "root.pem"))

@@ -48,6 +48,8 @@ class Ground:
             "KOPPELPUNT_CATALOGUE_FILE": str(self.catalogue),
             "KOPPELPUNT_BIND": "127.0.0.1:0",
             "KOPPELPUNT_METRICS_BIND": "127.0.0.1:0",
+            # The embedded PostgreSQL is gone afterwards; what it confirms need not survive it.
+            "KOPPELPUNT_DURABILITY": "none",
             **{f"KOPPELPUNT_{name.upper()}": value for name, value in more.items()},
         }
 

@@ -5,10 +5,10 @@ error after which nothing has surely been written (RowsRefused) and every other 
 A statement is never cancelled: a cancel that hits the wait for a replica would let a row count as durable that is not.
 """
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 from uuid import UUID
 
@@ -16,6 +16,8 @@ import asyncpg
 
 from gateway.errors import RegisterUnavailable
 from gateway.register.batch import Numbers
+from gateway.register.fitness import NOT_HERE, PASSING, Durability, check_again, check_commits, check_server, check_user
+from gateway.servers import Timelines, first_of, urls_of
 
 Schema = Literal["register", "proef"]
 Result = tuple[bytes, UUID, str | None, int | None, bytes | None]
@@ -43,7 +45,6 @@ _UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceE
 
 
 _LOCK_SECONDS = 0.2
-_ROLES = [f"koppelpunt_{role}" for role in ("owner", "writer", "gateway", "tenants", "inzage", "sealer")]
 
 
 class RowsRefused(Exception):
@@ -60,20 +61,27 @@ class ServerUnreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where the register is, and what is demanded of it. Seconds."""
+    """Where the register is, and what is demanded of it. Seconds.
+
+    `timelines` is what this process remembers of fail-overs; all that it connects to one database shares it.
+    """
 
     url: str = field(repr=False)
     schema: Schema
     instance: str
     connect_seconds: float = 5.0
-    synchronous_standby: bool = False
+    durability: Durability = "standby"
+    timelines: Timelines = field(default_factory=Timelines)
 
 
 class Session:
     """A writer: one session, one number, and the counters of what it wrote."""
 
-    def __init__(self, connection: asyncpg.Connection, statement: object, writer_id: int) -> None:
+    def __init__(
+        self, connection: asyncpg.Connection, statement: object, writer_id: int, durability: Durability
+    ) -> None:
         self._connection = connection
+        self._durability = durability
         self._fetch = statement.fetch  # type: ignore[attr-defined]
         self.writer_id = writer_id
         self.opened: Numbers = {}
@@ -93,6 +101,15 @@ class Session:
         except Exception as error:  # noqa: BLE001 - whatever it was, the outcome is unknown
             raise SessionLost(type(error).__name__) from None
         return rows
+
+    async def check(self) -> None:
+        """Ask whether the server is there and still fit. Raises SessionLost; nothing is under way then."""
+        try:
+            await check_again(self._connection, self._durability)
+        except RegisterUnavailable as error:
+            raise SessionLost(error.code) from None
+        except Exception as error:  # noqa: BLE001 - whatever it was, this session is not to be trusted
+            raise SessionLost(_name(error)) from None
 
     def terminate(self) -> None:
         """Drop the connection at once. A statement under way ends as SessionLost; PostgreSQL may still finish it."""
@@ -120,19 +137,30 @@ def _is_of_the_rows(error: asyncpg.PostgresError) -> bool:
 async def begin(server: Server) -> Session:
     """Open a session, check that it may be trusted with the register, and take a writer's number.
 
-    Raises ServerUnreachable, or RegisterUnavailable when server or user is not fit.
+    Its first row, the writer itself, is committed as every other will be: where a synchronous standby is demanded, a
+    session exists only because one has just confirmed it. Raises ServerUnreachable, or RegisterUnavailable when server
+    or user is not fit.
     """
     try:
-        async with asyncio.timeout(server.connect_seconds):
-            return await _begin(server)
+        return await first_of(server.url, server.connect_seconds, partial(_begin, server), _is_of_the_main_server)
     except TimeoutError as error:
         raise ServerUnreachable(_name(error)) from None
+    except RegisterUnavailable as error:
+        if error.code in PASSING and not (error.code == "registerNietDeHoofdserver" and len(urls_of(server.url)) == 1):
+            raise ServerUnreachable(error.code) from None
+        raise
 
 
-async def _begin(server: Server) -> Session:
-    connection = await _connect(server)
+def _is_of_the_main_server(failure: Exception) -> bool:
+    """Whether a failure says what is wrong, rather than that this is not the server to ask."""
+    return isinstance(failure, RegisterUnavailable) and failure.code not in NOT_HERE
+
+
+async def _begin(server: Server, url: str) -> Session:
+    connection = await _connect(server, url)
     try:
         await _check(connection, server)
+        await check_commits(connection)
         writer_id = await connection.fetchval(f"SELECT {server.schema}.begin_writer($1)", server.instance)
         statement = await connection.prepare(
             f"SELECT kind, id, verdict, number, hash FROM {server.schema}.write($1, $2, $3, $4, $5, $6)"  # noqa: S608
@@ -143,7 +171,7 @@ async def _begin(server: Server) -> Session:
     except BaseException:
         connection.terminate()
         raise
-    return Session(connection, statement, writer_id)
+    return Session(connection, statement, writer_id, server.durability)
 
 
 async def running_of(server: Server, writer_ids: Sequence[int]) -> dict[int, set[tuple[int, UUID]]]:
@@ -153,14 +181,14 @@ async def running_of(server: Server, writer_ids: Sequence[int]) -> dict[int, set
     RegisterUnavailable when server or user is not fit.
     """
     try:
-        async with asyncio.timeout(server.connect_seconds + _LOCK_SECONDS * len(writer_ids)):
-            return await _running_of(server, writer_ids)
+        seconds = server.connect_seconds + _LOCK_SECONDS * len(writer_ids)
+        return await first_of(server.url, seconds, partial(_running_of, server, writer_ids))
     except TimeoutError as error:
         raise ServerUnreachable(_name(error)) from None
 
 
-async def _running_of(server: Server, writer_ids: Sequence[int]) -> dict[int, set[tuple[int, UUID]]]:
-    connection = await _connect(server)
+async def _running_of(server: Server, writer_ids: Sequence[int], url: str) -> dict[int, set[tuple[int, UUID]]]:
+    connection = await _connect(server, url)
     found = {}
     try:
         # A standby knows no locks of the main server's sessions: there, every session would seem to be over.
@@ -180,48 +208,16 @@ async def _running_of(server: Server, writer_ids: Sequence[int]) -> dict[int, se
     return found
 
 
-async def _connect(server: Server) -> asyncpg.Connection:
+async def _connect(server: Server, url: str) -> asyncpg.Connection:
     try:
-        return await asyncpg.connect(server.url, timeout=server.connect_seconds, server_settings=_SETTINGS)
+        return await asyncpg.connect(url, timeout=server.connect_seconds, server_settings=_SETTINGS)
     except (*_UNREACHABLE, ValueError) as error:
         raise ServerUnreachable(_name(error)) from None
 
 
 async def _check(connection: asyncpg.Connection, server: Server) -> None:
-    """Refuse a server or a user under which a permission or a record would be worth less than it says."""
-    await connection.execute(
-        "SELECT set_config('synchronous_commit', 'on', false) "
-        "WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')"
-    )
-    facts = await connection.fetchrow(
-        "SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS recovering,"
-        " current_setting('transaction_read_only') AS read_only, current_setting('transaction_isolation') AS isolation,"
-        " current_setting('synchronous_commit') AS synchronous, current_setting('synchronous_standby_names') AS standbys,"
-        " pg_backend_pid() AS backend, r.rolsuper, r.rolbypassrls, session_user = current_user AS itself,"
-        " r.rolcreaterole, (SELECT array_agg(g.rolname::text) FROM pg_roles g WHERE g.rolname = ANY ($1)"
-        "   AND pg_has_role(r.oid, g.oid, 'MEMBER')) AS roles"
-        " FROM pg_roles r WHERE r.rolname = current_user",
-        _ROLES,
-    )
-    demands = {
-        "registerTeOud": facts["version"] >= 160_000,
-        "registerNietDeHoofdserver": not facts["recovering"] and facts["read_only"] == "off",
-        "registerVerkeerdeIsolatie": facts["isolation"] == "read committed",
-        "registerNietDuurzaam": facts["synchronous"] in {"on", "remote_apply"},
-        "registerZonderReplica": bool(facts["standbys"]) or not server.synchronous_standby,
-        # Behind a pooler the number of a writer would not be one session's.
-        "registerAchterPooler": facts["backend"] == connection.get_server_pid(),
-        "registerVerkeerdeRol": facts["itself"]
-        and not facts["rolsuper"]
-        and not facts["rolbypassrls"]
-        and not facts["rolcreaterole"]
-        and facts["roles"] == ["koppelpunt_gateway"],
-    }
-    for code, holds in demands.items():
-        if not holds:
-            raise RegisterUnavailable(
-                code, "Het register of de databasegebruiker van de gateway is niet goed ingericht."
-            )
+    await check_server(connection, server.durability, server.timelines)
+    await check_user(connection)
 
 
 def _name(error: BaseException) -> str:

@@ -19,6 +19,9 @@ from gateway.register.session import Result, RowsRefused, Server, ServerUnreacha
 from gateway.register.waiting import Row, Waiting
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 2.0
+_CHECK_SECONDS = 1.0
+"""How old the last sign of a session may be before it is asked again, idle or not."""
+_SLOW_SECONDS = 1.0
 _log = structlog.get_logger()
 
 
@@ -86,6 +89,8 @@ class Slot:
     # True from the start and again when a session is lost, until an attempt to connect fails.
     is_hopeful: bool = True
     writing_since: float = 0.0
+    # Why there is no session, as the last attempt to get one said it.
+    trouble: str = ""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -93,11 +98,17 @@ class Slot:
         """Whether a row that comes now has a fair chance: a session, or a first attempt at the next one."""
         return self.session is not None or self.is_hopeful
 
+    @property
+    def is_prompt(self) -> bool:
+        """Whether there is a session, and its server does not keep it waiting now."""
+        waits = self.writing_since > 0.0 and time.monotonic() - self.writing_since > _SLOW_SECONDS
+        return self.session is not None and not waits
+
     async def run(self) -> None:
         """Write until told to stop, from one session to the next; the first may be there already."""
         session = self.session or await self._connect()
         while session is not None:
-            self.session, self.is_hopeful = session, False
+            self.session, self.is_hopeful, self.trouble = session, False, ""
             # Keys are durable where they were written; after a fail-over that may have been elsewhere.
             self.keys.clear()
             _log.info("register_session_begun", schema=self.server.schema, writer=session.writer_id)
@@ -105,6 +116,7 @@ class Slot:
                 await self._serve(session)
             except Exception as error:  # noqa: BLE001 - a fault of ours must not end the writing either
                 self.session, self.is_hopeful = None, True
+                self.trouble = _reason(error)
                 self.figures.lost_sessions += 1
                 _log.warning(
                     "register_session_lost", schema=self.server.schema, writer=session.writer_id, reason=_reason(error)
@@ -125,7 +137,7 @@ class Slot:
                     return await begin(self.server)
             except (ServerUnreachable, RegisterUnavailable) as error:
                 reason = str(error)
-            self.is_hopeful = False
+            self.is_hopeful, self.trouble = False, reason
             _log.warning("register_unreachable", schema=self.server.schema, reason=reason)
             self.outcome.unreachable()
             try:
@@ -136,11 +148,15 @@ class Slot:
 
     async def _serve(self, session: Session) -> None:
         waiting, pace, written, ended = self.waiting, self.pace, 0, 0.0
+        checked = time.monotonic()
         while not self.stopping.is_set():
-            await waiting.arrival()
+            await waiting.arrival(_CHECK_SECONDS)
             # An idle session that PostgreSQL has ended is found before a row is risked on it.
             if not session.is_open:
                 raise SessionLost("closed")
+            if time.monotonic() - checked > _CHECK_SECONDS:
+                await self._check(session)
+                checked = time.monotonic()
             if (
                 written >= pace.linger_from
                 and waiting.depth < pace.linger_until
@@ -150,6 +166,14 @@ class Slot:
             if rows := waiting.take(pace.rows, pace.octets):
                 await self._write(session, rows)
                 written, ended = len(rows), time.monotonic()
+
+    async def _check(self, session: Session) -> None:
+        """Ask a sign of life, under the same watch as a statement. Raises SessionLost."""
+        self.writing_since = time.monotonic()
+        try:
+            await session.check()
+        finally:
+            self.writing_since = 0.0
 
     async def _write(self, session: Session, rows: list[Row]) -> None:
         """Write a batch; halve what is refused until each bad row stands alone. Raises SessionLost."""

@@ -139,13 +139,24 @@ class Waiting:
     def __iter__(self) -> Iterator[Row]:
         return (row for lane in self._lanes.values() for row in lane)
 
-    async def arrival(self) -> None:
-        """Wait until there is a row for this taker (it may have been taken by another meanwhile)."""
+    async def arrival(self, seconds: float) -> None:
+        """Wait until there is a row for this taker (it may have been taken by another meanwhile), or so long."""
         if self.depth:
             return
-        idle = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        idle = loop.create_future()
         self._idle.append(idle)
-        await idle
+        timer = loop.call_later(seconds, self._end_wait, idle)
+        try:
+            await idle
+        finally:
+            timer.cancel()
+
+    def _end_wait(self, idle: asyncio.Future[None]) -> None:
+        # Out of the queue: what is in it is who is to be woken for a row.
+        if idle in self._idle:
+            self._idle.remove(idle)
+            idle.set_result(None)
 
     def wake_all(self) -> None:
         """End every wait for an arrival."""

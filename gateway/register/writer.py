@@ -84,8 +84,15 @@ class RegisterWriter:
 
     @property
     def ready(self) -> bool:
-        """Whether there is a session to write with."""
-        return any(slot.session is not None for slot in self._slots)
+        """Whether there is a session to write with, whose server answers."""
+        return any(slot.is_prompt for slot in self._slots)
+
+    @property
+    def trouble(self) -> str:
+        """Why not, in a code of ours, an SQLSTATE or the name of an error; empty when nothing is known to be wrong."""
+        if self.ready:
+            return ""
+        return next((slot.trouble for slot in self._slots if slot.trouble), "registerTraag")
 
     @property
     def unsettled(self) -> int:

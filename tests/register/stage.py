@@ -49,7 +49,7 @@ class Stage:
 
     def settings(self, **changes: Any) -> WriterSettings:
         """Settings of a writer of productie; `url`, `connect_seconds` … go to its server."""
-        server = Server(self.database.url("gateway"), "register", "test", connect_seconds=2.0)
+        server = Server(self.database.url("gateway"), "register", "test", connect_seconds=2.0, durability="none")
         of_server = {name: changes.pop(name) for name in list(changes) if name in Server.__dataclass_fields__}
         return replace(WriterSettings(replace(server, **of_server)), **changes)
 

@@ -43,10 +43,11 @@ async def test_a_stronger_commit_is_kept(stage: Stage, start) -> None:
     assert await writer._slots[0].session._connection.fetchval("SHOW synchronous_commit") == "remote_apply"
 
 
-async def test_a_replica_that_is_demanded_must_be_synchronous(stage: Stage, start) -> None:
+@pytest.mark.parametrize("durability", ["disk", "standby"])
+async def test_a_server_that_a_power_cut_would_rob_is_refused(stage: Stage, start, durability) -> None:
     with pytest.raises(RegisterUnavailable) as refused:
-        await start(synchronous_standby=True)
-    assert refused.value.code == "registerZonderReplica"
+        await start(durability=durability)
+    assert refused.value.code == "registerNietDuurzaam"
 
 
 async def test_a_session_bears_its_own_number(stage: Stage, start) -> None:
