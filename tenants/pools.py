@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 
 Role = Literal["tenants", "inzage"]
-_ROLES = [f"koppelpunt_{role}" for role in ("owner", "writer", "gateway", "tenants", "inzage", "sealer")]
+_ROLES = [f"koppelpunt_{role}" for role in ("owner", "writer", "gateway", "tenants", "inzage", "sealer", "keys")]
 log = structlog.get_logger("koppelpunt.pools")
 
 

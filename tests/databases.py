@@ -13,7 +13,7 @@ from gateway.embedded import Postgres, postgres_server
 from migrations.command import migrate
 
 _MEMORY_BYTES = 2 << 30
-ROLES = ("gateway", "tenants", "inzage", "sealer", "owner")
+ROLES = ("gateway", "tenants", "inzage", "sealer", "owner", "keys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Database:
     name: str
 
     def url(self, role: str) -> str:
-        """Return a DSN for `gateway`, `tenants`, `inzage`, `sealer`, `owner` (of the tables), or `admin`."""
+        """Return a DSN for `gateway`, `tenants`, `inzage`, `sealer`, `keys`, `owner` (of the tables), or `admin`."""
         if role == "admin":
             return self.cluster.postgres.url(self.name)
         return self.cluster.postgres.url(self.name, self.cluster.users[role], self.cluster.password)
