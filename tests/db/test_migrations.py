@@ -32,7 +32,7 @@ def test_a_user_that_is_no_superuser_can_migrate_its_own_database(postgres_clust
     name = f"{postgres_cluster.template}_own"
     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
         admin.execute(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD 'secret'")
-        admin.execute(f"GRANT koppelpunt_owner, koppelpunt_writer TO {name}")
+        admin.execute(f"GRANT koppelpunt_owner, koppelpunt_writer, koppelpunt_vernietiger TO {name}")
         admin.execute(f"CREATE DATABASE {name} OWNER {name}")
         try:
             migrate(server.url(name, name, "secret"))
