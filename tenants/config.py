@@ -43,5 +43,12 @@ class SealerConfig(Settings):
     delivery_hosts: str = ""
     delivery_internal: str = ""
     delivery_anchors_file: Path | None = None
+    # Revocation lists and OCSP: of the own certificates' chains, and of what callers' certificates lead to.
+    revocation_hosts: str = ""
+    revocation_internal: str = ""
+    revocation_ca_file: Path | None = None
+    revocation_urls: str = ""
+    revocation_refresh: float = Field(default=14_400.0, gt=0, le=14_400)
+    revocation_every: float = Field(default=60.0, gt=0)
     smtp_url: str | None = Field(default=None, repr=False, pattern=r"^(smtps|smtp|smtp-plain)://\S+$")
     smtp_from: str | None = Field(default=None, pattern=r"^\S+@\S+$")

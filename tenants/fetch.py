@@ -51,12 +51,13 @@ class FetchRules:
     plain: bool = False
 
 
-def read_rules(hosts: str, internal: str, anchors_file: Path | None) -> FetchRules:
+def read_rules(hosts: str, internal: str, anchors_file: Path | None, *, plain: bool = False) -> FetchRules:
     """Rules from settings: names and networks, with commas between. Raises ValueError."""
     return FetchRules(
         frozenset(part.strip().lower() for part in hosts.split(",") if part.strip()),
         tuple(ip_network(part.strip()) for part in internal.split(",") if part.strip()),
         anchors_file,
+        plain=plain,
     )
 
 

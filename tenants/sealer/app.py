@@ -20,6 +20,7 @@ from tenants.config import SealerConfig
 from tenants.delivery.rounds import keep_delivering
 from tenants.observing import make_observed
 from tenants.pools import must_have_role
+from tenants.revocation.metrics import make_revocation_metrics
 from tenants.sealer.chores import (
     Orphan,
     ensure_partitions,
@@ -31,6 +32,7 @@ from tenants.sealer.chores import (
 )
 from tenants.sealer.metrics import SealerMetrics, make_sealer_metrics
 from tenants.sealer.parts import signer_of, ways_of
+from tenants.sealer.revoking import keep_revoking, places_of
 from tenants.sealer.tree_metrics import make_tree_metrics
 from tenants.sealer.trees_loop import keep_sealing
 from tenants.serve import run_together, serve
@@ -63,6 +65,7 @@ async def run_sealer(
     """
     metrics, standing = make_sealer_metrics(), _Standing()
     trees, signer, ways = make_tree_metrics(metrics.registry), signer_of(config), ways_of(config)
+    places, revocation = places_of(config), make_revocation_metrics(metrics.registry)
 
     async def is_ready() -> dict[str, bool]:
         return {"database": standing.connected, "ronde": standing.whole}
@@ -72,6 +75,7 @@ async def run_sealer(
         serve(observed, bind=config.metrics_bind, shutdown=shutdown, ready=ready),
         _keep_working(config, shutdown, metrics, standing),
         keep_sealing(config, signer, shutdown, trees),
+        keep_revoking(config, places, shutdown, revocation),
         keep_delivering(config.database_url, ways, shutdown, trees, every=min(config.seal_every, 5.0)),
     )
 
