@@ -7,7 +7,7 @@ the register), *beheerder* and *auditor* (one tenant each). A key always ends. R
 import secrets
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, cast
 
@@ -22,20 +22,52 @@ ROLES: tuple[Role, ...] = ("operator", "beheerder", "auditor")
 PREFIX = "kpa_"
 LONGEST = timedelta(days=366)
 _ACTOR = "opdrachtregel"
+_SEEN = "SELECT key_id, role, name, routes, valid_until, withdrawn_at, version FROM registry.admin_key"
 
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """An administrator as a key proves it. `tenant_id` is None for the operator, and for nobody else."""
+    """An administrator as a key or a token proves it. `tenant_id` is None for the operator, and for nobody else.
 
-    key_id: int
+    `routes` are the names of the only routes that its key opens; None for all of its role. Who administers for another tenant
+    is a beheerder of that tenant here, by the mandate `mandaat_id`; `own_role` is what it is at home.
+    """
+
+    number: int
     role: Role
     tenant_id: int | None
+    routes: frozenset[str] | None = None
+    mandaat_id: int | None = None
+    own_role: Role | None = None
 
     @property
     def actor(self) -> str:
         """How histories and records of readings name this administrator."""
-        return f"{self.role}/{self.key_id}"
+        if self.mandaat_id is not None:
+            return f"{self.own_role}/{self.number} (beheermandaat {self.mandaat_id})"
+        return f"{self.role}/{self.number}"
+
+    @property
+    def delegated(self) -> bool:
+        """Whether it administers for another tenant than its own."""
+        return self.mandaat_id is not None
+
+    def for_tenant(self, tenant_id: int, mandaat_id: int) -> "Admin":
+        """The same, as beheerder of a tenant that gave a mandate. Never as its auditor."""
+        return replace(self, role="beheerder", tenant_id=tenant_id, mandaat_id=mandaat_id, own_role=self.role)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySeen:
+    """A key as lists show it: everything but its secret."""
+
+    number: int
+    role: Role
+    name: str
+    routes: tuple[str, ...] | None
+    valid_until: datetime
+    withdrawn_at: datetime | None
+    version: int
 
 
 async def make_admin_key(
@@ -46,9 +78,13 @@ async def make_admin_key(
     tenant_id: int | None,
     name: str,
     valid_for: timedelta,
+    routes: Sequence[str] | None = None,
     actor: str = _ACTOR,
 ) -> tuple[int, str]:
-    """Make a key and return (key_id, secret), of which the secret is shown this once. Raises InputRefused."""
+    """Make a key and return (number, secret), of which the secret is shown this once. Raises InputRefused.
+
+    `routes`: the names of the only routes that it opens.
+    """
     faults = _faults(role, tenant_id, name, valid_for)
     if faults:
         raise InputRefused(faults)
@@ -56,9 +92,10 @@ async def make_admin_key(
     hashed, version = hash_secret(identity, secret)
     async with scope_of(connection, tenant_id, actor=actor):
         key_id: int = await connection.fetchval(
-            "INSERT INTO registry.admin_key (tenant_id, role, name, hash, hash_version, valid_until) "
-            "VALUES ($1, $2, $3, $4, $5, $6) RETURNING key_id",
+            "INSERT INTO registry.admin_key (tenant_id, role, name, hash, hash_version, valid_until, routes) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING key_id",
             tenant_id, role, name, hashed, version, datetime.now(UTC) + valid_for,
+            None if routes is None else sorted(set(routes)),
         )  # fmt: skip
     return key_id, secret
 
@@ -77,6 +114,27 @@ async def withdraw_admin_key(
         raise NotFound(f"There is no admin key {key_id} here.")
 
 
+async def list_admin_keys(
+    connection: asyncpg.Connection, tenant_id: int | None, *, after: int = 0, limit: int = 200
+) -> list[KeySeen]:
+    """Keys of a tenant (None: of the operator), by number. In its scope."""
+    rows = await connection.fetch(
+        f"{_SEEN} WHERE tenant_id IS NOT DISTINCT FROM $1 AND key_id > $2 ORDER BY key_id LIMIT $3",
+        tenant_id, after, limit,
+    )  # fmt: skip
+    return [_seen(row) for row in rows]
+
+
+async def find_admin_key(connection: asyncpg.Connection, tenant_id: int | None, number: int) -> KeySeen:
+    """One key. Raises NotFound."""
+    row = await connection.fetchrow(
+        f"{_SEEN} WHERE tenant_id IS NOT DISTINCT FROM $1 AND key_id = $2", tenant_id, number
+    )
+    if row is None:
+        raise NotFound(f"There is no admin key {number} here.")
+    return _seen(row)
+
+
 def scope_of(connection: asyncpg.Connection, tenant_id: int | None, *, actor: str) -> AbstractAsyncContextManager[None]:
     """The scope of an administrator: a tenant's, or the operator's, in which no tenant's rows are visible."""
     if tenant_id is None:
@@ -92,7 +150,7 @@ async def recognise(connection: asyncpg.Connection, identity: Keyring, presented
     if not presented.startswith(PREFIX) or not presented.isascii():
         return None
     row = await connection.fetchrow(
-        "SELECT k.key_id, k.role, k.tenant_id FROM registry.admin_key k "
+        "SELECT k.key_id, k.role, k.tenant_id, k.routes FROM registry.admin_key k "
         "LEFT JOIN registry.tenant t ON t.tenant_id = k.tenant_id "
         "JOIN unnest($1::bytea[], $2::integer[]) p (hash, hash_version) "
         "  ON p.hash = k.hash AND p.hash_version = k.hash_version "
@@ -103,7 +161,20 @@ async def recognise(connection: asyncpg.Connection, identity: Keyring, presented
     )
     if row is None:
         return None
-    return Admin(key_id=row["key_id"], role=cast("Role", row["role"]), tenant_id=row["tenant_id"])
+    routes = None if row["routes"] is None else frozenset(row["routes"])
+    return Admin(number=row["key_id"], role=cast("Role", row["role"]), tenant_id=row["tenant_id"], routes=routes)
+
+
+def _seen(row: asyncpg.Record) -> KeySeen:
+    return KeySeen(
+        number=row["key_id"],
+        role=cast("Role", row["role"]),
+        name=row["name"],
+        routes=None if row["routes"] is None else tuple(row["routes"]),
+        valid_until=row["valid_until"],
+        withdrawn_at=row["withdrawn_at"],
+        version=row["version"],
+    )
 
 
 def _hashes(identity: Keyring, presented: str) -> tuple[Sequence[bytes], Sequence[int]]:

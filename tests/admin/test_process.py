@@ -33,7 +33,7 @@ async def test_a_key_is_known_under_every_version_of_the_keyring(
     )
     admin = await recognise(registrar, add_version(old), secret)
     assert admin is not None
-    assert (admin.key_id, admin.role, admin.tenant_id) == (key_id, "auditor", world.tenant_id)
+    assert (admin.number, admin.role, admin.tenant_id) == (key_id, "auditor", world.tenant_id)
     assert await recognise(registrar, add_version(old), secret[:-1]) is None
 
 

@@ -1,0 +1,278 @@
+"""Who administers by a token: persons and machines that an OIDC provider names, those providers, and mandates to administer.
+
+One function per query, for the role `koppelpunt_tenants`, inside a scope (`tenants.admins.scope_of`: a tenant's, or the
+operator's with None). Nothing here is changed afterwards but its end. The rules that hold whoever asks stand in the database:
+the operator makes nobody of a tenant, an issuer is one side's, a mandate is given by the tenant's own beheerder.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+import asyncpg
+
+from tenants.admins import Admin, Role
+from tenants.faults import NotFound
+
+_IDP = (
+    "SELECT beheer_idp_id, name, issuer, jwks_url, audience, algorithms, clock_skew_seconds, claim_subject, state, version "
+    "FROM registry.beheer_idp"
+)
+_BEHEERDER = "SELECT beheerder_id, beheer_idp_id, subject, role, name, valid_until, withdrawn_at, version FROM registry.beheerder"
+_MANDAAT = (
+    "SELECT tenant_id, mandaat_id, to_tenant_id, reason, given_by, valid_from, valid_until, withdrawn_at, version "
+    "FROM registry.beheermandaat"
+)
+_HERE = " WHERE tenant_id IS NOT DISTINCT FROM $1"
+
+
+@dataclass(frozen=True, slots=True)
+class BeheerIdp:
+    """A provider of administrators. `claim_subject` names the claim that says who somebody is; skew in seconds."""
+
+    number: int
+    name: str
+    issuer: str
+    jwks_url: str
+    audience: str
+    algorithms: tuple[str, ...]
+    clock_skew: int
+    claim_subject: str
+    state: str = "active"
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Beheerder:
+    """Somebody whom a provider names by `subject`, in one role. `valid_until` None: until withdrawn."""
+
+    number: int
+    idp: int
+    subject: str
+    role: Role
+    name: str
+    valid_until: datetime | None
+    withdrawn_at: datetime | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Mandaat:
+    """By this the operator (`to_tenant_id` None) or another tenant's beheerders administer for `tenant_id`."""
+
+    tenant_id: int
+    number: int
+    to_tenant_id: int | None
+    reason: str
+    given_by: str
+    valid_from: datetime
+    valid_until: datetime
+    withdrawn_at: datetime | None
+    version: int
+
+
+async def add_beheer_idp(connection: asyncpg.Connection, tenant_id: int | None, idp: BeheerIdp) -> int:
+    """Register a provider; its number."""
+    number: int = await connection.fetchval(
+        "INSERT INTO registry.beheer_idp (tenant_id, name, issuer, jwks_url, audience, algorithms, clock_skew_seconds, "
+        "  claim_subject) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING beheer_idp_id",
+        tenant_id, idp.name, idp.issuer, idp.jwks_url, idp.audience, list(idp.algorithms), idp.clock_skew,
+        idp.claim_subject,
+    )  # fmt: skip
+    return number
+
+
+async def list_beheer_idps(
+    connection: asyncpg.Connection, tenant_id: int | None, *, after: int = 0, limit: int = 200
+) -> list[BeheerIdp]:
+    rows = await connection.fetch(
+        f"{_IDP}{_HERE} AND beheer_idp_id > $2 ORDER BY beheer_idp_id LIMIT $3", tenant_id, after, limit
+    )
+    return [_idp(row) for row in rows]
+
+
+async def find_beheer_idp(connection: asyncpg.Connection, tenant_id: int | None, number: int) -> BeheerIdp:
+    """Raises NotFound."""
+    row = await connection.fetchrow(f"{_IDP}{_HERE} AND beheer_idp_id = $2", tenant_id, number)
+    return _idp(_found(row, "beheer-idp", number))
+
+
+async def end_beheer_idp(connection: asyncpg.Connection, tenant_id: int | None, number: int) -> None:
+    """Let nobody in any more whom this provider names. Raises NotFound."""
+    row = await connection.fetchrow(
+        f"UPDATE registry.beheer_idp SET state = 'ended'{_HERE} AND beheer_idp_id = $2 AND state = 'active' "  # noqa: S608
+        "RETURNING beheer_idp_id",
+        tenant_id, number,
+    )  # fmt: skip
+    _found(row, "beheer-idp", number)
+
+
+async def add_beheerder(connection: asyncpg.Connection, tenant_id: int | None, beheerder: Beheerder) -> int:
+    """Name somebody; its number, which is counted with those of the keys."""
+    number: int = await connection.fetchval(
+        "INSERT INTO registry.beheerder (tenant_id, beheer_idp_id, subject, role, name, valid_until) "
+        "VALUES ($1, $2, $3, $4, $5, COALESCE($6, 'infinity'::timestamptz)) RETURNING beheerder_id",
+        tenant_id, beheerder.idp, beheerder.subject, beheerder.role, beheerder.name, beheerder.valid_until,
+    )  # fmt: skip
+    return number
+
+
+async def list_beheerders(
+    connection: asyncpg.Connection, tenant_id: int | None, *, after: int = 0, limit: int = 200
+) -> list[Beheerder]:
+    rows = await connection.fetch(
+        f"{_BEHEERDER}{_HERE} AND beheerder_id > $2 ORDER BY beheerder_id LIMIT $3", tenant_id, after, limit
+    )
+    return [_beheerder(row) for row in rows]
+
+
+async def find_beheerder(connection: asyncpg.Connection, tenant_id: int | None, number: int) -> Beheerder:
+    """Raises NotFound."""
+    row = await connection.fetchrow(f"{_BEHEERDER}{_HERE} AND beheerder_id = $2", tenant_id, number)
+    return _beheerder(_found(row, "beheerder", number))
+
+
+async def withdraw_beheerder(connection: asyncpg.Connection, tenant_id: int | None, number: int) -> None:
+    """Let somebody in no more. Raises NotFound."""
+    row = await connection.fetchrow(
+        f"UPDATE registry.beheerder SET withdrawn_at = now(){_HERE} AND beheerder_id = $2 AND withdrawn_at IS NULL "  # noqa: S608
+        "RETURNING beheerder_id",
+        tenant_id, number,
+    )  # fmt: skip
+    _found(row, "beheerder", number)
+
+
+async def has_standing(connection: asyncpg.Connection, tenant_id: int, role: Role, *, ever: bool = False) -> bool:
+    """Whether somebody (person or key) has this role in the tenant now, or ever had it. In its scope."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM registry.admin_key WHERE tenant_id = $1 AND role = $2 "
+        "    AND ($3 OR (withdrawn_at IS NULL AND now() < valid_until))) "
+        "  OR EXISTS (SELECT 1 FROM registry.beheerder b "
+        "    JOIN registry.beheer_idp i ON i.beheer_idp_id = b.beheer_idp_id "
+        "    WHERE b.tenant_id = $1 AND b.role = $2 "
+        "      AND ($3 OR (b.withdrawn_at IS NULL AND now() < b.valid_until AND i.state = 'active')))",
+        tenant_id, role, ever,
+    )  # fmt: skip
+    return found
+
+
+async def give_mandaat(
+    connection: asyncpg.Connection, tenant_id: int, *, to_tenant_id: int | None, reason: str, valid_until: datetime
+) -> int:
+    """Let the operator (None) or another tenant's beheerders administer for this tenant, for two years at most."""
+    number: int = await connection.fetchval(
+        "INSERT INTO registry.beheermandaat (tenant_id, to_tenant_id, reason, given_by, valid_until) "
+        "VALUES ($1, $2, $3, '', $4) RETURNING mandaat_id",
+        tenant_id, to_tenant_id, reason, valid_until,
+    )  # fmt: skip
+    return number
+
+
+async def end_mandaat(connection: asyncpg.Connection, tenant_id: int, number: int) -> None:
+    """End a mandate from now on. Raises NotFound."""
+    row = await connection.fetchrow(
+        "UPDATE registry.beheermandaat SET withdrawn_at = now() "
+        "WHERE tenant_id = $1 AND mandaat_id = $2 AND withdrawn_at IS NULL RETURNING mandaat_id",
+        tenant_id, number,
+    )  # fmt: skip
+    _found(row, "beheermandaat", number)
+
+
+async def list_mandaten(
+    connection: asyncpg.Connection, tenant_id: int | None, *, after: int = 0, limit: int = 200
+) -> list[Mandaat]:
+    """What the tenant gave and got (None: what the operator got), by number."""
+    rows = await connection.fetch(
+        f"{_MANDAAT} WHERE (tenant_id = $1 OR to_tenant_id IS NOT DISTINCT FROM $1) AND mandaat_id > $2 "
+        "ORDER BY mandaat_id LIMIT $3",
+        tenant_id, after, limit,
+    )  # fmt: skip
+    return [_mandaat(row) for row in rows]
+
+
+async def find_mandaat(connection: asyncpg.Connection, tenant_id: int | None, number: int) -> Mandaat:
+    """One that the tenant gave or got. Raises NotFound."""
+    row = await connection.fetchrow(
+        f"{_MANDAAT} WHERE (tenant_id = $1 OR to_tenant_id IS NOT DISTINCT FROM $1) AND mandaat_id = $2",
+        tenant_id, number,
+    )  # fmt: skip
+    return _mandaat(_found(row, "beheermandaat", number))
+
+
+async def standing_mandaat(connection: asyncpg.Connection, tenant_id: int, to_tenant_id: int | None) -> int | None:
+    """The number of a mandate that holds now, from this tenant to that one (None: the operator). In the latter's scope."""
+    number: int | None = await connection.fetchval(
+        "SELECT m.mandaat_id FROM registry.beheermandaat m JOIN registry.tenant t ON t.tenant_id = m.tenant_id "
+        "WHERE m.tenant_id = $1 AND m.to_tenant_id IS NOT DISTINCT FROM $2 AND m.withdrawn_at IS NULL "
+        "  AND now() >= m.valid_from AND now() < m.valid_until AND t.state = 'active' ORDER BY m.mandaat_id LIMIT 1",
+        tenant_id, to_tenant_id,
+    )  # fmt: skip
+    return number
+
+
+async def idp_of_issuer(connection: asyncpg.Connection, issuer: str) -> tuple[int | None, BeheerIdp] | None:
+    """The provider with this issuer and whose it is (None: the operator's). Needs no scope."""
+    row = await connection.fetchrow(
+        "SELECT tenant_id, beheer_idp_id, '' AS name, issuer, jwks_url, audience, algorithms, clock_skew_seconds, "
+        "  claim_subject, 'active' AS state, 1 AS version FROM registry.beheer_idp_of($1)",
+        issuer,
+    )
+    return None if row is None else (row["tenant_id"], _idp(row))
+
+
+async def recognise_beheerder(connection: asyncpg.Connection, idp: int, subject: str) -> list[Admin]:
+    """What somebody is who was named by a provider: one Admin for each role. Needs no scope."""
+    rows = await connection.fetch(
+        "SELECT beheerder_id, role, tenant_id FROM registry.beheerders_of($1, $2) ORDER BY beheerder_id", idp, subject
+    )
+    return [Admin(row["beheerder_id"], cast("Role", row["role"]), row["tenant_id"]) for row in rows]
+
+
+def _idp(row: asyncpg.Record) -> BeheerIdp:
+    return BeheerIdp(
+        number=row["beheer_idp_id"],
+        name=row["name"],
+        issuer=row["issuer"],
+        jwks_url=row["jwks_url"],
+        audience=row["audience"],
+        algorithms=tuple(row["algorithms"]),
+        clock_skew=row["clock_skew_seconds"],
+        claim_subject=row["claim_subject"],
+        state=row["state"],
+        version=row["version"],
+    )
+
+
+def _beheerder(row: asyncpg.Record) -> Beheerder:
+    until = row["valid_until"]
+    return Beheerder(
+        number=row["beheerder_id"],
+        idp=row["beheer_idp_id"],
+        subject=row["subject"],
+        role=cast("Role", row["role"]),
+        name=row["name"],
+        # asyncpg gives 'infinity' as the last moment that there is, without a zone.
+        valid_until=None if until.year == datetime.max.year else until,  # noqa: DTZ901
+        withdrawn_at=row["withdrawn_at"],
+        version=row["version"],
+    )
+
+
+def _mandaat(row: asyncpg.Record) -> Mandaat:
+    return Mandaat(
+        tenant_id=row["tenant_id"],
+        number=row["mandaat_id"],
+        to_tenant_id=row["to_tenant_id"],
+        reason=row["reason"],
+        given_by=row["given_by"],
+        valid_from=row["valid_from"],
+        valid_until=row["valid_until"],
+        withdrawn_at=row["withdrawn_at"],
+        version=row["version"],
+    )
+
+
+def _found(row: asyncpg.Record | None, noun: str, number: int) -> asyncpg.Record:
+    if row is None:
+        raise NotFound(f"There is no {noun} {number} here that this can be done to.")
+    return row
