@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHARED ?= ../shared
 
-.PHONY: demo test check format bench conformance lock clean
+.PHONY: demo test check format bench conformance chart lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/koppelpunt demo $(if $(ONCE),--once)
@@ -27,6 +27,10 @@ bench: $(VENV)/.dev
 
 conformance: $(VENV)/.dev
 	$(BIN)/python -m tests.conformance $(or $(CASES),$(SHARED)/brp/cases) $(if $(ONLY),--only $(ONLY))
+
+# After a setting was added: the chart's schema is made from the configuration classes.
+chart: $(VENV)/.dev
+	$(BIN)/python -m tests.deploy.schema
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -121,14 +121,15 @@ def sealer() -> None:
 
 
 @main.command()
-@click.option(
-    "--database-url", envvar="KOPPELPUNT_DATABASE_URL", required=True, help="Of a user that may make roles and schemas."
-)
-def migrate(database_url: str) -> None:
+@click.option("--database-url", envvar="KOPPELPUNT_DATABASE_URL", help="Of a user that may make roles and schemas.")
+@click.option("--database-url-file", envvar="KOPPELPUNT_DATABASE_URL_FILE", type=_FILE, help="A file with that URL.")
+def migrate(database_url: str | None, database_url_file: Path | None) -> None:
     """Bring the database to this version. Safe to run twice, and beside the version before."""
     from migrations.command import migrate as run  # noqa: PLC0415
 
-    run(database_url)
+    if (database_url is None) == (database_url_file is None):
+        raise click.UsageError("Give --database-url or --database-url-file, and not both.")
+    run(database_url or _tell(lambda: Path(database_url_file or "").read_text(encoding="utf-8").strip()))
 
 
 @main.command()
