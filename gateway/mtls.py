@@ -19,10 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from gateway.errors import IdentityUnavailable
+from tenants.certificates_sealing import key_context
 from tenants.keyring import Keyring
 from tenants.model import Certificate
 from tenants.sealing import SealingError, open_sealed
@@ -32,6 +33,9 @@ SUITES_TLS_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 LEAVING_STATES = frozenset({"active", "retiring"})
 """States of a certificate that calls may leave with. A staged one sends only the built-in probe."""
+
+PROBING_STATES = LEAVING_STATES | {"staged"}
+"""States of a certificate that the built-in probe may leave with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +57,28 @@ class Identity:
 class Identities:
     """Identities by fingerprint and environment; never more of them than `keep` was last told of.
 
-    `anchors` holds the trust anchors of each environment, as PEM. `clock` gives seconds since 1970.
+    `anchors` holds the trust anchors of each environment, as PEM. `clock` gives seconds since 1970. `states` are those of
+    certificates that may leave.
     """
 
-    def __init__(self, keyring: Keyring, anchors: Mapping[str, str], *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        keyring: Keyring,
+        anchors: Mapping[str, str],
+        *,
+        clock: Callable[[], float] = time.time,
+        states: Collection[str] = LEAVING_STATES,
+    ) -> None:
         self._keyring = keyring
         self._anchors = anchors
         self._clock = clock
+        self._states = states
         self._ready: dict[tuple[bytes, str], Identity] = {}
         self._kept: frozenset[bytes] | None = None
 
     def get(self, certificate: Certificate, environment: str) -> Identity:
         """Find or make the identity of a certificate. Raises IdentityUnavailable; takes about 2 ms the first time."""
-        if certificate.state not in LEAVING_STATES:
+        if certificate.state not in self._states:
             raise IdentityUnavailable("certificaatNietActief", "Het certificaat van deze aansluiting is niet actief.")
         identity = self._ready.get((certificate.fingerprint, environment))
         if identity is None:
@@ -94,12 +107,17 @@ class Identities:
             detail = f"Voor omgeving {environment} zijn geen vertrouwde stamcertificaten ingesteld."
             raise IdentityUnavailable("stamcertificaatOntbreekt", detail)
         leaf = read_leaf(certificate)
-        context = make_context(certificate.chain_pem, self._open_key(certificate), anchors)
+        context = make_context(certificate.chain_pem, self._open_key(certificate, leaf), anchors)
         first, last = leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp()
         return Identity(certificate.fingerprint, context, first, last)
 
-    def _open_key(self, certificate: Certificate) -> bytes:
-        name = certificate.fingerprint.hex()
+    def _open_key(self, certificate: Certificate, leaf: x509.Certificate) -> bytes:
+        public = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        name = key_context(
+            made_inside=certificate.made_inside,
+            fingerprint=certificate.fingerprint,
+            public_key_hash=hashlib.sha256(public).digest(),
+        )
         try:
             return open_sealed(self._keyring, certificate.key_sealed, purpose="certificate-key", context=name)
         except SealingError:

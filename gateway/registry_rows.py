@@ -42,7 +42,7 @@ _KEYS = """SELECT tenant_id, year, public_key, index_key_for_gateway
   FROM registry.tenant_key WHERE ($1::bigint[] IS NULL OR tenant_id = ANY ($1)) AND destroyed_at IS NULL"""
 _AANSLUITINGEN = """SELECT a.tenant_id, a.aansluiting_id, a.version, a.afnemer_id, a.organisation_oin, n.gemeentecode, n.mailbox_id,
     a.environment, a.pattern, a.state, a.scope_template, a.resource_server, a.valid_from, a.valid_until,
-    c.tenant_id AS certificate_tenant_id, c.certificate_id, c.oin AS certificate_oin, c.fingerprint, c.chain_pem, c.key_sealed, c.not_before, c.not_after,
+    c.tenant_id AS certificate_tenant_id, c.certificate_id, c.oin AS certificate_oin, c.fingerprint, c.chain_pem, c.key_sealed, c.not_before, c.not_after, c.made_inside,
     c.state AS certificate_state, r.credential_id, r.client_id, r.secret_sealed, r.authentication,
     r.state AS credential_state, r.version AS credential_version
   FROM registry.aansluiting a
@@ -77,7 +77,7 @@ async def read_parts(connection: asyncpg.Connection, tenant_ids: list[int] | Non
     """The parts of these tenants, or of all. Streams, and yields to the event loop as it goes."""
     makers: tuple[tuple[str, Callable[[Mapping[str, Any]], Any]], ...] = (
         (_KEYS, _tenant_key),
-        (_AANSLUITINGEN, _aansluiting),
+        (_AANSLUITINGEN, make_aansluiting),
         (_TAAKSYSTEMEN, _taaksysteem),
         (KEYS, make_key),
         (_MACHTIGINGEN, _machtiging),
@@ -124,7 +124,8 @@ def _moment(value: datetime | None, otherwise: datetime) -> datetime:
     return otherwise if value is None or value.tzinfo is None or value.year in {1, 9999} else value
 
 
-def _aansluiting(row: Mapping[str, Any]) -> Aansluiting:
+def make_aansluiting(row: Mapping[str, Any]) -> Aansluiting:
+    """An aansluiting, of a row with the columns that the query above names."""
     return Aansluiting(
         tenant_id=row["tenant_id"],
         aansluiting_id=row["aansluiting_id"],
@@ -146,6 +147,7 @@ def _aansluiting(row: Mapping[str, Any]) -> Aansluiting:
             not_before=row["not_before"],
             not_after=row["not_after"],
             state=row["certificate_state"],
+            made_inside=row["made_inside"],
         ),
         credential=Credential(
             tenant_id=row["tenant_id"],

@@ -65,7 +65,10 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A PKIo certificate with chain. `key_sealed` opens only with the identity keyring, inside the gateway."""
+    """A PKIo certificate with chain. `key_sealed` opens only with the identity keyring, inside the gateway.
+
+    `made_inside`: the key is bound to its public key (`tenants.certificates_sealing`), not to the fingerprint.
+    """
 
     tenant_id: int
     certificate_id: int
@@ -76,6 +79,7 @@ class Certificate:
     not_before: datetime
     not_after: datetime
     state: str
+    made_inside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

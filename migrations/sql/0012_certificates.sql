@@ -66,7 +66,7 @@ GRANT SELECT, INSERT (tenant_id, certificate_id, aansluiting_id, previous_certif
 -- issuer: SHA-256 over the CA's name and public key, both in DER. A list that could not be fetched yet has no der.
 CREATE TABLE registry.crl (
   issuer registry.sha256 NOT NULL,
-  url text NOT NULL CHECK (url ~ '^https?://[[:graph:]]{1,1990}$'),
+  url text NOT NULL CHECK (url ~ '^https?://[[:graph:]]+$' AND length(url) <= 2000),
   der bytea CHECK (octet_length(der) <= 16777216),
   this_update timestamptz,
   next_update timestamptz CHECK (next_update > this_update),

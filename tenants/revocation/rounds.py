@@ -6,6 +6,7 @@ list is shown. What was revoked is stopped at once and for ever.
 """
 
 import asyncio
+import hashlib
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,7 +62,7 @@ class Rounds:
     places: Places
     metrics: RevocationMetrics
     _chains: dict[tuple[int, int, int], _Read] = field(default_factory=dict)
-    _lists: dict[tuple[bytes, str], tuple[datetime, RevocationList]] = field(default_factory=dict)
+    _lists: dict[tuple[bytes, str], tuple[bytes, RevocationList]] = field(default_factory=dict)
     _asked: dict[tuple[int, int], datetime] = field(default_factory=dict)
     _unknown_due: dict[str, datetime] = field(default_factory=dict)
 
@@ -71,11 +72,12 @@ class Rounds:
         chains = await rows.list_chains(connection)
         read = await asyncio.to_thread(self._read_chains, chains, now)
         authorities = self._authorities(read.values())
-        await rows.want(connection, self._wanted(read.values(), authorities))
-        await self._recognise(connection, authorities, now)
-        kept = await rows.list_kept(connection)
-        await self._fetch_due(connection, [one for one in kept if one.due_at <= now], authorities)
-        kept = await rows.list_kept(connection)
+        wanted = {*self._wanted(read.values(), authorities), *await self._recognise(connection, authorities, now)}
+        await rows.want(connection, wanted)
+        # What nobody wants any more is neither fetched nor alarmed about; it goes by itself.
+        kept = [one for one in await rows.list_kept(connection) if (one.issuer, one.url) in wanted]
+        await self._fetch_due(connection, [one for one in kept if one.is_due], authorities)
+        kept = [one for one in await rows.list_kept(connection) if (one.issuer, one.url) in wanted]
         lists = self._verified(kept, authorities, now)
         for chain in chains:
             await self._look_up(connection, chain, read[_key(chain)], lists, now)
@@ -114,13 +116,14 @@ class Rounds:
 
     async def _recognise(
         self, connection: asyncpg.Connection, authorities: Mapping[bytes, x509.Certificate], now: datetime
-    ) -> None:
+    ) -> set[tuple[bytes, str]]:
         """Lists that the operator named: whose they are is known when they were fetched once."""
+        named = set()
         rules = self.places.rules
         kept = await rows.list_kept(connection) if self.places.urls else []
         for url in self.places.urls:
-            known = [(one.issuer, url) for one in kept if one.url == url]
-            await rows.want(connection, known)
+            known = {(one.issuer, url) for one in kept if one.url == url and one.issuer in authorities}
+            named |= known
             if known or rules is None or self._unknown_due.get(url, now) > now:
                 continue
             self._unknown_due[url] = now + timedelta(seconds=_FIRST_BACK_OFF)
@@ -133,7 +136,8 @@ class Rounds:
             if found is None:
                 self._failed("-", url, "uitgever")
             else:
-                await rows.want(connection, [(found, url)])
+                named.add((found, url))
+        return named
 
     async def _fetch_due(
         self, connection: asyncpg.Connection, due: Sequence[KeptList], authorities: Mapping[bytes, x509.Certificate]
@@ -194,12 +198,13 @@ class Rounds:
         remembered = {}
         for one in kept:
             authority = authorities.get(one.issuer)
-            if one.der is None or one.this_update is None or authority is None:
+            if one.der is None or authority is None:
                 continue
+            digest = hashlib.sha256(one.der).digest()
             known = self._lists.get((one.issuer, one.url))
-            if known is None or known[0] != one.this_update:
+            if known is None or known[0] != digest:
                 try:
-                    known = one.this_update, read_list(one.der, authority, now)
+                    known = digest, read_list(one.der, authority, now)
                 except ListRefused as refused:
                     self._failed(one.issuer.hex()[:16], one.url, refused.code)
                     continue

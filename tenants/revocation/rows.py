@@ -29,7 +29,7 @@ class KeptList:
     der: bytes | None = field(repr=False)
     this_update: datetime | None
     next_update: datetime | None
-    due_at: datetime
+    is_due: bool
     failures: int
 
 
@@ -40,7 +40,7 @@ async def list_chains(connection: asyncpg.Connection) -> list[Chain]:
 
 async def list_kept(connection: asyncpg.Connection) -> list[KeptList]:
     rows = await connection.fetch(
-        "SELECT issuer, url, der, this_update, next_update, due_at, failures FROM registry.crl ORDER BY issuer, url"
+        "SELECT issuer, url, der, this_update, next_update, due_at <= now() AS is_due, failures FROM registry.crl ORDER BY issuer, url"
     )
     return [KeptList(**row) for row in rows]
 
