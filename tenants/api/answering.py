@@ -8,8 +8,7 @@ import asyncpg
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tenants.api.authenticating import authenticate, tenant_asked_about
-from tenants.api.problems import Refused
+from tenants.api.authenticating import admit
 from tenants.api.proposing import propose
 from tenants.api.refusals import refusal_of
 from tenants.api.repeating import answer_once, read_key
@@ -20,13 +19,11 @@ from tenants.faults import RegistryError
 
 async def answer(route: Route, request: Request, rooms: Rooms) -> Response:
     """Serve one request. Raises Refused, and what the database raises when it cannot be reached."""
-    admin = None if route.public else await authenticate(request, rooms)
-    tenant = None
-    if admin is not None:
+    admin, tenant = None, None
+    if not route.public:
+        admitted = await admit(request, route, rooms)
+        admin, tenant = admitted.admin, admitted.tenant
         request.scope[ACTOR] = admin.actor
-        if admin.role not in route.roles:
-            raise Refused(403, "rolMagDitNiet", f"De rol {admin.role} mag dit niet.")
-        tenant = await tenant_asked_about(request, route, admin, rooms)
     version = read_version(request) if route.demands_version else None
     key = read_key(request) if route.idempotent else None
     document = b"" if route.body is None else await read_body(request)
@@ -38,19 +35,16 @@ async def answer(route: Route, request: Request, rooms: Rooms) -> Response:
 
 
 async def _answered(route: Route, asked: Asked, document: bytes, key: str | None) -> Answer:
-    if route.voorstelbaar and asked.by.role == "operator":
-        proposed = await propose(route, asked, document)
-        if proposed is not None:
-            return proposed
     if key is not None:
         return await answer_once(route, asked, document, key, perform)
     return await perform(route, asked)
 
 
 async def perform(route: Route, asked: Asked) -> Answer:
-    """Let a route do what it is asked, by whoever may ask it. Raises Refused."""
+    """Let a route do what it is asked, or make a voorstel of it when another must decide. Raises Refused."""
     try:
-        return await route.endpoint(asked)
+        proposed = await propose(route, asked)
+        return await route.endpoint(asked) if proposed is None else proposed
     except (RegistryError, asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
         raise refusal_of(error) from None
 

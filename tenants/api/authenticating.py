@@ -1,47 +1,158 @@
-"""Who asks, and for which tenant: from the Authorization and Koppelpunt-Tenant headers of a request."""
+"""Who asks, as what, and for which tenant: from the Authorization and Koppelpunt-Tenant headers of a request.
 
+A key or a token proves an administrator, with the roles that it has at home. Which of these counts is for the route to say.
+For another tenant somebody acts only by that tenant's mandate, as its beheerder and never as its auditor; the operator may
+else only propose, where a route knows that. Everything that is refused is an event of the security log.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+import structlog
 from starlette.requests import Request
 
-from tenants.admins import Admin, recognise
+from tenants.admins import PREFIX, Admin, Role, recognise, scope_of
 from tenants.api.problems import Refused
 from tenants.api.routing import TENANT_HEADER, Rooms, Route
+from tenants.beheer_tokens import TokenRefused
+from tenants.beheerders import standing_mandaat
+from tenants.keysets import KeysUnavailable
 
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="koppelpunt"'}
-_LONGEST = 18
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="koppelpunt"'}
+_INVALID: Final = {"WWW-Authenticate": 'Bearer realm="koppelpunt", error="invalid_token"'}
+_LONGEST: Final = 18
+_FIRST: Final[dict[Role, int]] = {"operator": 0, "beheerder": 1, "auditor": 2}
+log = structlog.get_logger("koppelpunt.beveiliging")
 
 
-async def authenticate(request: Request, rooms: Rooms) -> Admin:
-    """Return whose key or token this is. Raises Refused (401)."""
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Who was let in, and which tenant the request is about; None when it is about none."""
+
+    admin: Admin
+    tenant: int | None
+
+
+async def admit(request: Request, route: Route, rooms: Rooms) -> Admitted:
+    """Return who may ask this, as what. Raises Refused: 401, 403, 400 and 404 for the tenant, 503 without an IDP's keys."""
+    try:
+        return await _admit(request, route, rooms)
+    except Refused as refusal:
+        # By the fields of BIO2; never what was presented.
+        log.warning(
+            "toegang_geweigerd", actie=route.name, resultaat=refusal.status, code=refusal.code, oorsprong="tenants"
+        )
+        raise
+
+
+async def authenticate(request: Request, rooms: Rooms) -> list[Admin]:
+    """Whose key or token this is: one Admin for each of its roles. Raises Refused (401, 403, 503)."""
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secret:
         raise Refused(
-            401, "nietIngelogd", "Stuur een beheersleutel mee: 'Authorization: Bearer kpa_…'.", headers=_CHALLENGE
+            401,
+            "nietIngelogd",
+            "Stuur een beheersleutel of een token mee: 'Authorization: Bearer …'.",
+            headers=_CHALLENGE,
         )
     async with rooms.registry.acquire() as connection:
-        admin = await recognise(connection, rooms.identity, secret)
-    if admin is None:
+        if secret.startswith(PREFIX) or rooms.tokens is None or secret.count(".") != 2:
+            admin = await recognise(connection, rooms.identity, secret)
+            if admin is None:
+                raise Refused(
+                    401,
+                    "onbekendeSleutel",
+                    "Deze beheersleutel is onbekend, verlopen of ingetrokken.",
+                    headers=_INVALID,
+                )
+            return [admin]
+        return await _of_token(connection, rooms, secret)
+
+
+async def _of_token(connection: asyncpg.Connection, rooms: Rooms, token: str) -> list[Admin]:
+    assert rooms.tokens is not None  # noqa: S101 - for the reader of types
+    try:
+        admins = await rooms.tokens.read(connection, token)
+    except TokenRefused as refused:
+        log.warning("token_geweigerd", reden=refused.code, oorsprong="tenants")
         raise Refused(
-            401, "onbekendeSleutel", "Deze beheersleutel is onbekend, verlopen of ingetrokken.", headers=_CHALLENGE
-        )
-    return admin
+            401,
+            "ongeldigToken",
+            "Dit token laat niemand binnen: van wie, voor wie of tot wanneer klopt niet.",
+            headers=_INVALID,
+        ) from None
+    except KeysUnavailable:
+        raise Refused(
+            503,
+            "idpOnbereikbaar",
+            "De sleutels van de identiteitsvoorziening zijn niet of te lang niet gelezen.",
+            headers={"Retry-After": "5"},
+        ) from None
+    if not admins:
+        raise Refused(403, "geenBeheerder", "Wie dit token noemt is hier geen beheerder, of niet meer.")
+    return admins
 
 
-async def tenant_asked_about(request: Request, route: Route, admin: Admin, rooms: Rooms) -> int | None:
-    """The tenant that a request is about; None when it is about none. Raises Refused (400, 403, 404)."""
+async def _admit(request: Request, route: Route, rooms: Rooms) -> Admitted:
+    admins = await authenticate(request, rooms)
+    opened = [one for one in admins if one.routes is None or (route.name in one.routes and not route.eigen)]
+    if not opened:
+        raise Refused(403, "sleutelMagDitNiet", "Deze sleutel is niet voor dit adres.")
     named = request.headers.get(TENANT_HEADER)
     if named is None:
-        if admin.tenant_id is None and route.of_tenant:
-            raise Refused(400, "tenantOntbreekt", f"Noem de tenant in de kopregel {TENANT_HEADER}.")
-        return admin.tenant_id
+        return _at_home(route, opened)
     if not route.of_tenant:
+        _fitting(route, opened)
         raise Refused(400, "tenantHoortHierNiet", f"Dit adres kent de kopregel {TENANT_HEADER} niet.")
     tenant_id = int(named) if named.isascii() and named.isdigit() and len(named) <= _LONGEST else 0
-    if admin.tenant_id is not None:
-        if tenant_id != admin.tenant_id:
-            raise Refused(403, "nietVanDezeTenant", "Dit is niet de eigen tenant.")
-        return tenant_id
-    async with rooms.registry.acquire() as connection:
-        found = await connection.fetchval("SELECT 1 FROM registry.tenant WHERE tenant_id = $1", tenant_id)
-    if found is None:
+    own = [one for one in opened if one.tenant_id == tenant_id]
+    if own:
+        return Admitted(_fitting(route, own), tenant_id)
+    return await _for_another(route, opened, tenant_id, rooms)
+
+
+def _at_home(route: Route, admins: Iterable[Admin]) -> Admitted:
+    """Without the header it is the own tenant; an operator has none, and may do without it only where that means something."""
+    admin = _fitting(route, admins)
+    if admin.tenant_id is None and route.of_tenant and not (route.ook_operator and admin.role in route.roles):
+        raise Refused(400, "tenantOntbreekt", f"Noem de tenant in de kopregel {TENANT_HEADER}.")
+    return Admitted(admin, admin.tenant_id)
+
+
+async def _for_another(route: Route, admins: Iterable[Admin], tenant_id: int, rooms: Rooms) -> Admitted:
+    """By a mandate as beheerder, else the operator as itself; everybody else may not."""
+    # An auditor has no mandate: nobody else's register is its business.
+    acting = next((one for one in admins if one.role != "auditor"), None)
+    if acting is None:
+        raise Refused(403, "nietVanDezeTenant", "Dit is niet de eigen tenant.")
+    async with rooms.registry.acquire() as connection, scope_of(connection, acting.tenant_id, actor=acting.actor):
+        exists = await connection.fetchval("SELECT 1 FROM registry.tenant WHERE tenant_id = $1", tenant_id)
+        mandaat_id = await standing_mandaat(connection, tenant_id, acting.tenant_id)
+    operates = (
+        acting.role == "operator" and "operator" in route.roles and not route.voorstelbaar and not route.ook_operator
+    )
+    if operates and exists:
+        return Admitted(acting, tenant_id)
+    if mandaat_id is not None and "beheerder" in route.roles and not route.eigen:
+        return Admitted(acting.for_tenant(tenant_id, mandaat_id), tenant_id)
+    if acting.role != "operator":
+        raise Refused(
+            403, "nietVanDezeTenant", "Dit is niet de eigen tenant, en die gaf geen mandaat om dit voor haar te doen."
+        )
+    if not (operates or route.voorstelbaar):
+        _fitting(route, [acting])
+        raise Refused(403, "alleenDeTenant", "Alleen een beheerder van de tenant zelf mag dit.")
+    if not exists:
         raise Refused(404, "onbekendeTenant", f"De tenant in {TENANT_HEADER} bestaat niet.")
-    return tenant_id
+    return Admitted(acting, tenant_id)
+
+
+def _fitting(route: Route, admins: Iterable[Admin]) -> Admin:
+    """The role that this route is for: who has two is what the route asks, and a beheerder before an auditor."""
+    found = sorted(admins, key=lambda one: _FIRST[one.role])
+    for one in found:
+        if one.role in route.roles or (one.role == "operator" and route.voorstelbaar):
+            return one
+    raise Refused(403, "rolMagDitNiet", f"De rol {found[0].role} mag dit niet.")

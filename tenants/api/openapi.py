@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from tenants.api.proposing import Voorgesteld
 from tenants.api.repeating import KEY_HEADER
 from tenants.api.routing import TENANT_HEADER, Route
 from tenants.api.shapes import Probleem
@@ -46,7 +47,11 @@ def make_openapi(routes: Iterable[Route], contact: Mapping[str, str]) -> dict[st
         "components": {
             "schemas": _schemas(table),
             "securitySchemes": {
-                "beheersleutel": {"type": "http", "scheme": "bearer", "description": "Een sleutel kpa_…"}
+                "beheersleutel": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Een sleutel kpa_…, of een token (JWT) van de identiteitsvoorziening voor beheerders.",
+                }
             },
         },
     }
@@ -100,8 +105,12 @@ def _headers(route: Route) -> list[dict[str, Any]]:
 
 def _responses(route: Route) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for status, shape in route.answers.items():
-        headers = _HEADERS | (_ETAG if route.versioned and status != 204 else {}) | (_LOCATION if status == 201 else {})
+    for status, shape in _answers(route).items():
+        headers = (
+            _HEADERS
+            | (_ETAG if route.versioned and status != 204 else {})
+            | (_LOCATION if status in {201, 202} else {})
+        )
         found[str(status)] = {"description": "Gelukt.", "headers": headers}
         if status != 204:
             schema = {"type": "object"} if shape is None else _reference(shape)
@@ -123,13 +132,18 @@ def _responses(route: Route) -> dict[str, Any]:
     return found
 
 
+def _answers(route: Route) -> Mapping[int, type[BaseModel] | None]:
+    """The answers of a route, and 202 where what is asked may become a voorstel."""
+    return {**route.answers, 202: Voorgesteld} if route.voorstelbaar or route.vier_ogen is not None else route.answers
+
+
 def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
     taken: dict[type[BaseModel], None] = {}
     given: dict[type[BaseModel], None] = {Probleem: None}
     for route in routes:
         if route.body is not None:
             taken[route.body] = None
-        given |= {shape: None for shape in route.answers.values() if shape is not None}
+        given |= {shape: None for shape in _answers(route).values() if shape is not None}
     _, schemas = models_json_schema(
         [(shape, "validation") for shape in taken] + [(shape, "serialization") for shape in given],
         by_alias=True,

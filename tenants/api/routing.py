@@ -7,7 +7,7 @@ the table of routes alone, and so is the OpenAPI document. How a request becomes
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import asyncpg
 import orjson
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from tenants.admins import Admin, Role, scope_of
 from tenants.api.problems import Refused
+from tenants.beheer_tokens import BeheerTokens
 from tenants.keyring import Keyring
 
 ACTOR: Final = "koppelpunt.actor"
@@ -37,6 +38,7 @@ class Rooms:
     register: Keyring
     grace_seconds: float
     openapi: Mapping[str, Any] = field(repr=False)
+    tokens: BeheerTokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,9 @@ class Route:
     `versioned`: reading gives an ETag, and everything else demands If-Match; the endpoint holds the row to it.
     `idempotent`: a POST takes an Idempotency-Key, and is one transaction.
     `voorstelbaar`: what the operator asks here becomes a voorstel that the tenant accepts (`tenants.api.proposing`).
+    `vier_ogen`: says which role must accept what a beheerder asks here, None for nobody: it becomes a voorstel too.
+    `eigen`: of the tenant itself; nobody does it by a mandate, and no key that is for some routes only opens it.
+    `ook_operator`: without the header an operator asks it of its own; of a tenant it can then only be proposed.
     """
 
     method: str
@@ -136,6 +141,9 @@ class Route:
     versioned: bool = False
     idempotent: bool = False
     voorstelbaar: bool = False
+    vier_ogen: Callable[[Asked], Awaitable[Literal["beheerder", "auditor"] | None]] | None = None
+    eigen: bool = False
+    ook_operator: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be. Raises ValueError."""
@@ -143,6 +151,8 @@ class Route:
             raise ValueError(f"{self.name}: only a POST takes an Idempotency-Key.")
         if self.voorstelbaar and not self.of_tenant:
             raise ValueError(f"{self.name}: a voorstel is made to one tenant.")
+        if (self.voorstelbaar or self.vier_ogen is not None) and self.query is not None:
+            raise ValueError(f"{self.name}: a voorstel keeps no parameters.")
 
     @property
     def public(self) -> bool:
