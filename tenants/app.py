@@ -13,6 +13,7 @@ from tenants.api.edge import make_api
 from tenants.api.openapi import make_openapi
 from tenants.api.routes import ROUTES
 from tenants.api.routing import Rooms
+from tenants.certificates_trust import read_trust
 from tenants.config import TenantsConfig
 from tenants.keyring import read_keyring
 from tenants.metrics import make_tenants_metrics
@@ -50,6 +51,7 @@ async def tenants_of(config: TenantsConfig) -> AsyncIterator[TenantsProcess]:
             identity=read_keyring(config.identity_public_file, name="identity", private=False),
             register=read_keyring(config.register_keyring_file, name="register", private=True),
             grace_seconds=config.grace_timeout,
+            trust=read_trust(config.certificate_anchors_directory, config.egress_host_names),
             openapi=make_openapi(ROUTES, {name: value for name, value in contact.items() if value is not None}),
         )
         metrics = make_tenants_metrics()

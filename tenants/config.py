@@ -20,6 +20,9 @@ class TenantsConfig(Settings):
     metrics_bind: str = "127.0.0.1:9091"
     grace_timeout: float = Field(default=5.0, gt=0)
     connections: int = Field(default=10, ge=1, le=100)
+    # Judging certificates: `<environment>.pem` with PKIo anchors, and the names that RvIG knows the egress by.
+    certificate_anchors_directory: Path | None = None
+    egress_host_names: str = ""
     contact_name: str = "De operator van dit koppelpunt"
     contact_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     contact_email: str | None = Field(default=None, pattern=r"^\S+@\S+$")
@@ -32,6 +35,10 @@ class SealerConfig(Settings):
     metrics_bind: str = "127.0.0.1:9092"
     every: float = Field(default=60.0, gt=0)
     orphan_after: float = Field(default=120.0, gt=0)
+    # Retention: how often it looks, how many leaves go in one transaction, and how long backups of PostgreSQL are kept.
+    retention_every: float = Field(default=600.0, gt=0)
+    retention_step: int = Field(default=2_000, ge=1, le=5_000)
+    backup_days: int = Field(default=35, ge=0, le=3_660)
     # Trees and checkpoints: without a key rows are sealed and nothing is signed, which rings.
     seal_every: float = Field(default=45.0, gt=0, le=60)
     seal_batch: int = Field(default=5_000, ge=1, le=50_000)

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from tenants.admins import Admin, Role, scope_of
 from tenants.api.problems import Refused
 from tenants.beheer_tokens import BeheerTokens
+from tenants.certificates_trust import Trust
 from tenants.keyring import Keyring
 
 ACTOR: Final = "koppelpunt.actor"
@@ -38,6 +39,7 @@ class Rooms:
     register: Keyring
     grace_seconds: float
     openapi: Mapping[str, Any] = field(repr=False)
+    trust: Trust = field(default_factory=Trust)
     tokens: BeheerTokens | None = None
 
 
