@@ -211,10 +211,12 @@ class Rack:
         self.nodes.append(node)
         return node
 
-    def empty(self, name: str, **settings: str) -> Node:
-        """A running server with nothing in it."""
+    def empty(self, name: str, *, epoch: int = 0, **settings: str) -> Node:
+        """A running server with nothing in it, whose transactions have numbers of this epoch."""
         node = self.node(name, **settings)
         embedded._make_cluster(node.place, PASSWORD)
+        if epoch:
+            self.run("pg_resetwal", f"--epoch={epoch}", node.data)
         # Followers and base backups come in as the superuser.
         with (node.data / "pg_hba.conf").open("a") as file:
             file.write("host replication postgres 127.0.0.1/32 scram-sha-256\n")
@@ -254,17 +256,32 @@ class Rack:
         """A running standby of another node; `name` is what the main server knows it by."""
         node = self.node(name, **settings)
         self.run(
-            "pg_basebackup", "-d", _conninfo(main, name), "-D", node.data, "--checkpoint=fast", "--write-recovery-conf"
+            "pg_basebackup",
+            "-d",
+            conninfo_of(main, name),
+            "-D",
+            node.data,
+            "--checkpoint=fast",
+            "--write-recovery-conf",
         )
         node.start()
         return node
 
-    def follow(self, node: Node, main: Node) -> None:
-        """Make a running standby follow another node."""
-        node.set("primary_conninfo", _conninfo(main, node.place.directory.name).replace("'", "''"))
+    def restore(self, node: Node, backup: Path, archive: Path | None = None) -> None:
+        """Start a node from a base backup; with an archive of the log, up to the last commit in it."""
+        shutil.copytree(backup, node.data)
+        if archive is not None:
+            (node.data / "recovery.signal").touch()
+            with (node.data / "postgresql.auto.conf").open("a") as file:
+                file.write(f"restore_command = 'cp {archive}/%f %p'\nrecovery_target_action = promote\n")
+        for path in (node.data, *node.data.rglob("*")):
+            self.own(path)
+        node.data.chmod(0o700)
+        node.start()
 
 
-def _conninfo(main: Node, name: str) -> str:
+def conninfo_of(main: Node, name: str) -> str:
+    """How a follower, or a base backup, reaches a node."""
     return f"host=127.0.0.1 port={main.port} user=postgres password={PASSWORD} application_name={name}"
 
 
