@@ -25,12 +25,16 @@ from gateway.register import Opening, Patience, RegisterWriter, Server, WriterSe
 from gateway.registry_reader import RegistryReader
 from gateway.serve import ServeSettings, serve
 from gateway.servers import Timelines, connect
-from gateway.showing import show_calls, show_readiness, show_registers, show_registry
+from gateway.showing import note_stand, show_calls, show_readiness, show_registers, show_registry
 from gateway.snapshot import Snapshot
+from gateway.stands import Stands
+from gateway.stands_store import TROUBLE, StandsStore
 from gateway.telemetry import configure_logging
 from gateway.token_request import Secrets
-from gateway.tokens import Tokens
+from gateway.tokens import Tokens, TokenTimes
 from gateway.upstream import Upstream
+from gateway.verbindingstest.running import Bench
+from gateway.verbindingstest.taking import TestTaker
 from gateway.watching import make_watching
 from gateway.wire.pools import WireLimits, Wires
 from gateway.wire.routes import make_ways
@@ -59,7 +63,22 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     reader = RegistryReader(connecting, snapshot)
     limits, ways = WireLimits(answer=config.answer_limit), make_ways(catalogue)
     wires = Wires(Identities(identity, _anchors(catalogue)), limits, ways=ways)
-    tokens = Tokens(wires, Secrets(identity), notice=lambda event, one: metrics.note_token(event, one.tenant_id))
+    store = StandsStore(connecting)
+    stands = Stands(snapshot.rvig_stands.get, store, notice=partial(note_stand, metrics), trouble=TROUBLE)
+    tokens = Tokens(
+        wires,
+        Secrets(identity),
+        # That an account is blocked is remembered by the stands, for all replicas, and ends there.
+        times=TokenTimes(blocked=5.0),
+        notice=lambda event, one: metrics.note_token(event, one.tenant_id),
+        heard=lambda one, environment, answered: stands.hear(one, environment, "token", answered, careful=False),
+    )
+    testing = TestTaker(
+        connecting,
+        Bench(catalogue, identity, _anchors(catalogue), ways),
+        config.instance,
+        lambda one, environment, place, answered: stands.hear(one, environment, place, answered, careful=True),
+    )
     places = Places()
     upstream = Upstream(wires, places)
     registers = {
@@ -80,6 +99,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         registers=registers,
         kinds={name: environment.kind for name, environment in catalogue.environments.items()},
         quotas=quotas,
+        stands=stands,
         rations=rations,
         attempts=Attempts(),
         metrics=metrics,
@@ -102,6 +122,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     show_readiness(metrics, checks)
     await reader.start()
     recognition.start()
+    testing.start()
     keeper = asyncio.create_task(_keep_identities(snapshot, wires))
     try:
         for register in registers.values():
@@ -117,8 +138,11 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         keeper.cancel()
         with suppress(asyncio.CancelledError):
             await keeper
+        await testing.close()
         await recognition.close()
         await tokens.close()
+        await stands.close()
+        await store.close()
         await wires.close()
         await quotas.close()
         await reader.close()

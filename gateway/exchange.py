@@ -39,6 +39,7 @@ from gateway.rations import Attempts, Rations, Ticket
 from gateway.records import RecordSealer
 from gateway.register import Permission, Receipt, RegisterWriter, Stale
 from gateway.snapshot import Snapshot
+from gateway.stands import Stands, shut_out
 from gateway.telemetry import CallRecord, note_security
 from gateway.token_request import Token
 from gateway.tokens import Tokens, is_refusal
@@ -74,6 +75,7 @@ class Gate:
     attempts: Attempts
     metrics: Metrics
     quotas: Quotas
+    stands: Stands
     permission_seconds: float = 2.0
 
 
@@ -118,6 +120,10 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
             await gate.quotas.take(choice.machtiging)
             counted = choice.machtiging.machtiging_id
         asking = asked_of_rvig(bevraging, choice, gate.snapshot, now)
+        # Whom RvIG has shut out asks nothing, but for a careful call now and then that finds out whether it still is.
+        careful = await gate.stands.admit(choice.aansluiting)
+        if careful:
+            gate.tokens.forgive(choice.aansluiting, choice.environment, choice.api)
         register = gate.registers[choice.environment.kind]
         async with gate.upstream.reserve(choice.aansluiting, choice.environment):
             asked = time.monotonic()
@@ -139,10 +145,11 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
             # A crash here: RvIG may have answered and recorded; nobody got the answer. Still uitkomst onbekend.
             answered = time.monotonic()
             contents = read_contents(asking, result)
-            refused = isinstance(result, Answered) and is_refusal(choice.environment, result)
+            refused = isinstance(result, Answered) and is_refusal(choice.environment, result, bevraging.method)
             fault = unusable(result, contents, token_refused=refused)
             if isinstance(result, Answered):
                 ticket.hold(len(result.body))
+                fault = _judge(result, choice, token, gate, careful=careful, refused=refused) or fault
             # What is not passed on is taken out before the closing, so that the closing can say what the caller gets.
             passed, withheld, fault = pass_on(result, fault, bevraging, asking, choice.machtiging)
             spent = Spent(token=had - asked, upstream=answered - opened, total=answered - record.begun)
@@ -161,6 +168,21 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
             raise fault or UpstreamUnavailable("geenAntwoord", "RvIG gaf geen antwoord.", sent=True)
         return answer_of(passed, row_id, receipt)
     raise IdentityUnavailable("registratieInBeweging", "De registratie veranderde tijdens de aanroep steeds opnieuw.")
+
+
+def _judge(
+    answered: Answered, choice: Choice, token: Token, gate: Gate, *, careful: bool, refused: bool
+) -> KoppelpuntError | None:
+    """What the answer says of the aansluiting as a whole, and of the token; the fault when RvIG has shut it out."""
+    if not refused and answered.status != 401:
+        gate.tokens.accept(token)
+    kind = gate.stands.hear(choice.aansluiting, choice.environment, "api", answered, careful=careful)
+    if kind is None:
+        return None
+    if kind == "toegangGeweigerd":
+        # It may be the token all the same: whoever tries again does so with a new one.
+        gate.tokens.invalidate(token)
+    return shut_out(kind, sent=True)
 
 
 async def _send(

@@ -31,6 +31,7 @@ from tenants.model import (
 )
 from tenants.pattern_rows import read_pattern_facts
 from tenants.rights import read_terms
+from tenants.rvig_stand import read_stands
 from tenants.taaksysteem_headers import read_header_profiles
 
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -40,17 +41,19 @@ _TENANTS = """SELECT tenant_id, oin, name, kind, record_content, state, version
   FROM registry.tenant WHERE $1::bigint[] IS NULL OR tenant_id = ANY ($1)"""
 _KEYS = """SELECT tenant_id, year, public_key, index_key_for_gateway
   FROM registry.tenant_key WHERE ($1::bigint[] IS NULL OR tenant_id = ANY ($1)) AND destroyed_at IS NULL"""
-_AANSLUITINGEN = """SELECT a.tenant_id, a.aansluiting_id, a.version, a.afnemer_id, a.organisation_oin, n.gemeentecode, n.mailbox_id,
+AANSLUITING_COLUMNS = """a.tenant_id, a.aansluiting_id, a.version, a.afnemer_id, a.organisation_oin, n.gemeentecode, n.mailbox_id,
     a.environment, a.pattern, a.state, a.scope_template, a.resource_server, a.valid_from, a.valid_until,
     c.tenant_id AS certificate_tenant_id, c.certificate_id, c.oin AS certificate_oin, c.fingerprint, c.chain_pem, c.key_sealed, c.not_before, c.not_after, c.made_inside,
     c.state AS certificate_state, r.credential_id, r.client_id, r.secret_sealed, r.authentication,
-    r.state AS credential_state, r.version AS credential_version
+    r.state AS credential_state, r.version AS credential_version"""
+"""Of registry.aansluiting a, its afnemer n, certificate c and credential r."""
+_AANSLUITINGEN = f"""SELECT {AANSLUITING_COLUMNS}
   FROM registry.aansluiting a
   JOIN registry.afnemer n ON n.tenant_id = a.tenant_id AND n.afnemer_id = a.afnemer_id
   JOIN registry.certificate c ON c.tenant_id = a.certificate_tenant_id AND c.certificate_id = a.certificate_id
   JOIN registry.credential r ON r.tenant_id = a.tenant_id AND r.credential_id = a.credential_id
   WHERE ($1::bigint[] IS NULL OR a.tenant_id = ANY ($1)) AND a.state <> 'beeindigd'
-    AND c.fingerprint IS NOT NULL AND c.key_sealed IS NOT NULL"""
+    AND c.fingerprint IS NOT NULL AND c.key_sealed IS NOT NULL"""  # noqa: S608 - the columns are those above
 _TAAKSYSTEMEN = """SELECT tenant_id, taaksysteem_id, version, name, environment, state, vaste_aansluiting_tenant_id, vaste_aansluiting_id,
     header_profile, requires
   FROM registry.taaksysteem WHERE $1::bigint[] IS NULL OR tenant_id = ANY ($1)"""
@@ -96,6 +99,7 @@ async def read_parts(connection: asyncpg.Connection, tenant_ids: list[int] | Non
         grouped.append(of_tenant)
     facts = await read_pattern_facts(connection, tenant_ids)
     profiles = await read_header_profiles(connection, tenant_ids)
+    stands = await read_stands(connection, tenant_ids)
     parts: dict[int, TenantPart] = {}
     for row in await connection.fetch(_TENANTS, tenant_ids):
         tenant_id = row["tenant_id"]
@@ -105,6 +109,7 @@ async def read_parts(connection: asyncpg.Connection, tenant_ids: list[int] | Non
             *(tuple(g.get(tenant_id, ())) for g in grouped),
             pattern_facts=facts.get(tenant_id, ()),
             header_profiles=profiles.get(tenant_id, ()),
+            rvig_stands=stands.get(tenant_id, ()),
         )
     return parts
 

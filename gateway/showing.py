@@ -11,9 +11,12 @@ from gateway.places import Places
 from gateway.rations import Rations
 from gateway.registry_reader import RegistryReader
 from gateway.snapshot import Snapshot
+from gateway.telemetry import note_security
 from gateway.tokens import Tokens
 from gateway.wire.pools import Wires
+from tenants.model import Aansluiting
 
+STAND_KINDS = ("accountGeblokkeerd", "toegangGeweigerd")
 BLOCK_KINDS = ("tenant", "afnemer", "oin", "certificate", "taaksysteem")
 _COUNTED = {
     "lost_sessions": ("koppelpunt_register_sessions_lost", "Sessions that a register's writer lost"),
@@ -65,6 +68,12 @@ def show_registry(
     metrics.show_each(
         "koppelpunt_blocks", "Blocks in force, by kind", "kind", {k: partial(_blocks, snapshot, k) for k in BLOCK_KINDS}
     )
+    metrics.show_each(
+        "koppelpunt_rvig_stands",
+        "Aansluitingen that RvIG has shut out, by how",
+        "kind",
+        {kind: partial(_stands, snapshot, kind) for kind in STAND_KINDS},
+    )
     years = {"current": 0, "next": 1}
     metrics.show_each(
         "koppelpunt_tenants_without_key",
@@ -74,6 +83,13 @@ def show_registry(
     )
 
 
+def note_stand(metrics: Metrics, event: str, aansluiting: Aansluiting) -> None:
+    """Count and log that RvIG shut an aansluiting out, or lets it in again."""
+    metrics.security(event).inc()
+    target = f"aansluiting/{aansluiting.tenant_id}/{aansluiting.aansluiting_id}"
+    note_security("rvigStand", target=target, result=event, actor="rvig")
+
+
 def show_readiness(metrics: Metrics, checks: Mapping[str, Callable[[], bool]]) -> None:
     """Show each thing that readiness asks, as 1 or 0."""
     metrics.show_each("koppelpunt_ready", "Whether this part of the process is ready", "check", checks)
@@ -81,6 +97,10 @@ def show_readiness(metrics: Metrics, checks: Mapping[str, Callable[[], bool]]) -
 
 def _standing(places: Places, state: str) -> float:
     return places.standing()[state]
+
+
+def _stands(snapshot: Snapshot, kind: str) -> float:
+    return sum(one.kind == kind for one in snapshot.rvig_stands.values())
 
 
 def _blocks(snapshot: Snapshot, kind: str) -> float:

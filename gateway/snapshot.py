@@ -19,6 +19,7 @@ from tenants.model import (
     Blokkade,
     Idp,
     Machtiging,
+    RvigStand,
     Taaksysteem,
     TaaksysteemKey,
     Tenant,
@@ -41,6 +42,7 @@ class TenantPart:
     pattern_facts: tuple[PatternFacts, ...] = field(default=(), kw_only=True)
     header_profiles: tuple[HeaderProfile, ...] = field(default=(), kw_only=True)
     idps: tuple[Idp, ...] = ()
+    rvig_stands: tuple[RvigStand, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class Snapshot:
     patterns: dict[tuple[int, int], PatternWatch] = field(default_factory=dict)
     profiles: dict[tuple[int, str], CompiledProfile] = field(default_factory=dict)
     callers: CallerIndex = field(default_factory=CallerIndex)
+    rvig_stands: dict[tuple[int, int], RvigStand] = field(default_factory=dict)
 
     def replace_tenant(self, tenant_id: int, part: TenantPart | None) -> None:
         """Put a tenant's new part in place of its old one; None takes the tenant away. Synchronous, so atomic here."""
@@ -102,6 +105,8 @@ class Snapshot:
             self.patterns[facts.tenant_id, facts.aansluiting_id] = PatternWatch(facts)
         for profile in part.header_profiles:
             self.profiles[part.tenant.tenant_id, profile.name] = compile_profile(profile)
+        for stand in part.rvig_stands:
+            self.rvig_stands[stand.tenant_id, stand.aansluiting_id] = stand
 
     def _put_in_keys(self, keys: Iterable[TaaksysteemKey]) -> None:
         for key in keys:
@@ -138,6 +143,8 @@ class Snapshot:
             self.patterns.pop((facts.tenant_id, facts.aansluiting_id), None)
         for profile in part.header_profiles:
             self.profiles.pop((part.tenant.tenant_id, profile.name), None)
+        for stand in part.rvig_stands:
+            self.rvig_stands.pop((stand.tenant_id, stand.aansluiting_id), None)
 
 
 def blocks_of(aansluiting: Aansluiting, taaksysteem: Taaksysteem, snapshot: Snapshot) -> tuple[Blokkade, ...]:

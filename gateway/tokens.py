@@ -68,10 +68,15 @@ def _unheard(_event: str, _aansluiting: Aansluiting) -> None:
     """For those who listen to nothing."""
 
 
+def _unjudged(_aansluiting: Aansluiting, _environment: Environment, _answered: Answered) -> None:
+    """For those who judge nothing."""
+
+
 class Tokens:
     """All tokens of this process. `clock` is monotonic, `jitter` gives a number from 0 up to 1.
 
-    `notice` hears `tokenIssued`, `tokenFailed`, `tokenContradicts`, and the alarm `gemeentecodeBijNietGemeente`.
+    `notice` hears `tokenIssued`, `tokenFailed`, `tokenContradicts`, and the alarm `gemeentecodeBijNietGemeente`. `heard` gets
+    every refusal of RvIG's token endpoint as it came, once.
     """
 
     def __init__(
@@ -83,6 +88,7 @@ class Tokens:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
         notice: Callable[[str, Aansluiting], None] = _unheard,
+        heard: Callable[[Aansluiting, Environment, Answered], object] = _unjudged,
     ) -> None:
         self._wire = wire
         self._secrets = secrets
@@ -90,6 +96,7 @@ class Tokens:
         self._clock = clock
         self._jitter = jitter
         self._notice = notice
+        self._heard = heard
         self._entries: dict[bytes, _Entry] = {}
         self._asks: dict[tuple[int, int, str, str], TokenAsk] = {}
 
@@ -131,6 +138,18 @@ class Tokens:
             entry.failure = TokenRefused("tokenNietAanvaard", detail)
             entry.retry_at = now + self._pause(self._times.refused, entry.rejections - 2)
         return True
+
+    def accept(self, token: Token) -> None:
+        """RvIG took this token: what it refused before was no row of refusals."""
+        entry = self._entries.get(token.key)
+        if entry is not None and entry.rejections:
+            entry.rejections = 0
+
+    def forgive(self, aansluiting: Aansluiting, environment: Environment, api: Api) -> None:
+        """Forget that a token was refused: somebody else decided that RvIG may be asked once more."""
+        entry = self._entries.get(self._ask(aansluiting, environment, api).key)
+        if entry is not None:
+            entry.failure, entry.retry_at = None, 0.0
 
     async def close(self) -> None:
         """End what is under way; who waits for it is cancelled."""
@@ -205,6 +224,7 @@ class Tokens:
         if not isinstance(result, Answered):
             raise TokenUnavailable(result.reason, "Het tokenendpoint van RvIG gaf geen bruikbaar antwoord.")
         if result.status != 200:
+            self._heard(ask.aansluiting, ask.environment, result)
             raise refusal_of(ask.environment, result)
         value, seconds = read_grant(result)
         claims = read_claims(value)
@@ -232,11 +252,14 @@ class Tokens:
         return min(bounds[0] * 2.0 ** min(count - 1, 30), bounds[1]) * (0.75 + self._jitter() / 2)
 
 
-def is_refusal(environment: Environment, answered: Answered) -> bool:
+def is_refusal(environment: Environment, answered: Answered, method: str = "POST") -> bool:
     """Whether this answer says *your token does not work*: exactly as the environment's table has it, else not.
 
-    A blocked account is not such an answer: another token would not help, and is never asked for.
+    A blocked account is not such an answer: another token would not help, and is never asked for. The answer to HEAD has
+    no words, so that only its status can be compared: a dead token would otherwise live until some other call.
     """
+    if method == "HEAD" and not answered.body:
+        return any(text.status == answered.status for text in environment.token_refused)
     return matches(environment.token_refused, answered) and not is_blocked(environment, answered)
 
 

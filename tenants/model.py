@@ -278,6 +278,27 @@ class Blokkade:
 
 
 @dataclass(frozen=True, slots=True)
+class RvigStand:
+    """kind: accountGeblokkeerd or toegangGeweigerd. It holds for this credential and this certificate alone.
+
+    `seen_at` is when RvIG first said so, `last_at` when last, `probe_at` when a careful call may go.
+    """
+
+    tenant_id: int
+    aansluiting_id: int
+    kind: str
+    credential_id: int
+    fingerprint: bytes
+    place: str
+    status: int
+    code: str
+    seen_at: datetime
+    last_at: datetime
+    times: int
+    probe_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Autorisatiebesluit:
     """A row of the autorisatietabel (table 35) of an afnemer: holds from `start` until the day before `end`.
 

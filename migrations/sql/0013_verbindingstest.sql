@@ -2,7 +2,8 @@
 -- what RvIG says of an aansluiting: that it has shut it out. Both are shared between replicas through these tables.
 
 -- One test. Which certificate and which credential it is about is fixed when it is asked for, by what they are (fingerprint,
--- digest of the sealed secret) and not by number alone: what was tried is exactly that.
+-- digest of the sealed secret) and not by number alone: what was tried is exactly that. Of a certificate that is lent to the
+-- aansluiting its tenant does not see the fingerprint; then there is none here.
 -- take: which taking of the test may write its steps; a gateway that comes back after its test was given up writes nothing.
 CREATE TABLE registry.verbindingstest (
   tenant_id bigint NOT NULL,
@@ -10,7 +11,7 @@ CREATE TABLE registry.verbindingstest (
   aansluiting_id bigint NOT NULL,
   certificate_tenant_id bigint NOT NULL,
   certificate_id bigint NOT NULL,
-  fingerprint registry.sha256 NOT NULL,
+  fingerprint registry.sha256,
   credential_id bigint NOT NULL,
   secret_digest registry.sha256 NOT NULL,
   apis text[] NOT NULL CHECK (cardinality(apis) > 0
@@ -27,6 +28,7 @@ CREATE TABLE registry.verbindingstest (
   FOREIGN KEY (tenant_id, aansluiting_id) REFERENCES registry.aansluiting,
   FOREIGN KEY (certificate_tenant_id, certificate_id) REFERENCES registry.certificate,
   FOREIGN KEY (tenant_id, credential_id) REFERENCES registry.credential,
+  CHECK (fingerprint IS NOT NULL OR certificate_tenant_id <> tenant_id),
   CHECK ((state IN ('geslaagd', 'mislukt', 'afgebroken')) = (ended_at IS NOT NULL)),
   CHECK (state IN ('gevraagd', 'afgebroken') OR (take IS NOT NULL AND taken_by IS NOT NULL AND beat_at IS NOT NULL))
 );
