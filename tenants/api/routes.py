@@ -6,6 +6,7 @@ The operator has no route to the register: not by a check, but because none name
 from typing import Final
 
 from tenants.api.blokkades import lift_blokkade, set_blokkade, show_blokkades
+from tenants.api.certificaten_routes import CERTIFICATEN_ROUTES
 from tenants.api.inzage_routes import INZAGE_ROUTES
 from tenants.api.register import zoek_protocolregels
 from tenants.api.register_shapes import Protocolregels, Zoekvraag
@@ -100,4 +101,5 @@ ROUTES: Final[tuple[Route, ...]] = (
         query=WijzigingenVraag,
     ),
     *INZAGE_ROUTES,
+    *CERTIFICATEN_ROUTES,
 )

@@ -55,6 +55,22 @@ WORDS: Final[Mapping[str, tuple[int, str]]] = {
     "autorisatiebesluit_tenant_id_afnemer_id_start_date_medium_key": (
         409, "Deze afnemer heeft al een besluit dat op die dag begint, voor dit medium.",
     ),
+    # certificate
+    "certificate_check": (400, "Een certificaat is van de organisatie waarvoor het dient."),
+    "certificate_check2": (400, "Een certificaat dat nog dient heeft een sleutel."),
+    "certificate_is_whole": (400, "Wat is uitgegeven heeft een keten, een vingerafdruk en een geldigheid."),
+    "certificate_request": (409, "Een aanvraag heeft nog geen certificaat."),
+    "certificate_key_destroyed": (409, "Alleen de sleutel van wat geëindigd is wordt vernietigd."),
+    "certificate_never_comes_back": (409, "Een uitgefaseerd of ingetrokken certificaat komt nooit terug."),
+    "certificate_stays_itself": (409, "Een certificaat wordt nooit door een ander vervangen; breng een nieuw in."),
+    "certificate_fingerprint_key": (409, "Dit certificaat is al ingebracht: het dient één organisatie, en één keer."),
+    "certificate_public_key_hash_key": (
+        409, "Deze publieke sleutel is al bekend. Een vernieuwing heeft een nieuw sleutelpaar, en een sleutel dient één organisatie.",
+    ),
+    "certificate_activation_check": (409, "Een aansluiting wisselt niet naar het certificaat dat ze al heeft."),
+    "certificate_activation_tenant_id_aansluiting_id_fkey": (404, "Deze aansluiting bestaat hier niet."),
+    "certificate_activation_tenant_id_certificate_id_fkey": (404, "Dit certificaat bestaat hier niet."),
+    "certificate_activation_tenant_id_previous_certificate_id_fkey": (404, "Het vorige certificaat bestaat hier niet."),
     # certificate_exception and certificate_lending
     "certificate_exception_check": (400, "Een uitzondering eindigt na haar begin."),
     "certificate_exception_afnemer_kind_check": (400, "Voor een gemeente bestaat er geen uitzondering."),

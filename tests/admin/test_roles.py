@@ -76,6 +76,8 @@ PERIOD_OF_LEAK = {"van": "2025-01-01T00:00:00Z", "tot": "2040-01-01T00:00:00Z"}
 AUDITORS: dict[str | None, int] = {"auditor": 200, "other-auditor": 200}
 OWN: dict[str | None, int] = {name: 200 for name in WHO if name not in {None, "operator"}}
 READERS: dict[str | None, int] = {name: 200 for name in WHO if name is not None}
+ABSENT: dict[str | None, int] = {name: 404 for name in WHO if name not in {None, "operator"}}
+UNSEEN: dict[str | None, int] = {"operator": 400, "beheerder": 428, "other-beheerder": 428}
 CASES: dict[tuple[str, str], Case] = {
     ("GET", "/v1/openapi.json"): Case(dict.fromkeys(WHO, 200)),
     ("GET", "/v1/tenants"): Case(READERS, tenants=of_tenants),
@@ -132,6 +134,42 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", "/v1/gebruiksrapporten"): Case(AUDITORS, json=lambda _: {"reden": "Controle", "periode": month()}),
     ("POST", "/v1/datalekrapporten"): Case(
         AUDITORS, json=lambda _: {"reden": "Lek", "periode": PERIOD_OF_LEAK, "gebruiker": "j.jansen", "vorm": "json"}
+    ),
+    # Certificates: the operator names the tenant, and whoever changes one the version that was seen.
+    ("GET", "/v1/certificaten"): Case({**OWN, "operator": 400}),
+    ("GET", "/v1/certificaten/{nummer}"): Case({**ABSENT, "operator": 400}, path=numbered("/v1/certificaten/{nummer}")),
+    ("GET", "/v1/certificaten/{nummer}/csr"): Case(
+        {**ABSENT, "operator": 400}, path=numbered("/v1/certificaten/{nummer}/csr")
+    ),
+    ("GET", "/v1/certificaten/{nummer}/keten"): Case(
+        {**ABSENT, "operator": 400}, path=numbered("/v1/certificaten/{nummer}/keten")
+    ),
+    ("POST", "/v1/certificaten/aanvragen"): Case(
+        {"beheerder": 201, "other-beheerder": 400},
+        json=lambda w: {"oin": w.oin, "hostnamen": ["egress.example"], "sleutel": "p256"},
+    ),
+    ("POST", "/v1/certificaten/pem"): Case(
+        {"beheerder": 400, "other-beheerder": 400}, json=lambda w: {"oin": w.oin, "certificaten": "x", "sleutel": "x"}
+    ),
+    ("POST", "/v1/certificaten/pkcs12"): Case(
+        {"beheerder": 400, "other-beheerder": 400}, json=lambda w: {"oin": w.oin, "bestand": "AAAA"}
+    ),
+    ("PUT", "/v1/certificaten/{nummer}/keten"): Case(
+        UNSEEN, path=numbered("/v1/certificaten/{nummer}/keten"), json=lambda _: {"certificaten": "x"}
+    ),
+    ("POST", "/v1/certificaten/{nummer}/activering"): Case(
+        UNSEEN, path=numbered("/v1/certificaten/{nummer}/activering"), json=lambda _: {"aansluitingen": "alle"}
+    ),
+    ("POST", "/v1/certificaten/{nummer}/terugdraaiing"): Case(
+        UNSEEN, path=numbered("/v1/certificaten/{nummer}/terugdraaiing")
+    ),
+    ("POST", "/v1/certificaten/{nummer}/uitfasering"): Case(
+        UNSEEN, path=numbered("/v1/certificaten/{nummer}/uitfasering")
+    ),
+    ("POST", "/v1/certificaten/{nummer}/intrekking"): Case(
+        {"beheerder": 428, "other-beheerder": 428},
+        path=numbered("/v1/certificaten/{nummer}/intrekking"),
+        json=lambda _: {"reden": "Gelekt"},
     ),
     ("GET", "/v1/doelbindingen"): Case(OWN),
     ("POST", "/v1/doelbindingen"): Case(OWN, json=lambda _: {"doelbinding": "taak", "omschrijving": "Een taak"}),
