@@ -47,14 +47,22 @@ BEGIN
   ), whole AS MATERIALIZED (
     SELECT f.leaf, f.kind, f.id, f.writer_id, f.number FROM found f
     WHERE f.sealed_as = sha256('\x00'::bytea || convert_to(f.kind || ':' || f.id || ':' || encode(f.hash, 'hex'), 'UTF8'))
+  ), lost AS MATERIALIZED (
+    SELECT l.leaf, l.id FROM leaf l WHERE NOT EXISTS (SELECT 1 FROM whole w WHERE w.leaf = l.leaf)
+  ), call AS MATERIALIZED (
+    -- A call goes as a whole or not at all: a closing says the hash of its opening.
+    SELECT w.id FROM whole w WHERE w.kind = 'opening' AND w.id <> ALL (v_held.ids) AND NOT register.is_within(w.id, v_held.lows, v_held.highs)
+      AND NOT EXISTS (SELECT 1 FROM lost l WHERE l.id = w.id)
+      AND (NOT EXISTS (SELECT 1 FROM register.closing c WHERE c.tenant_id = p_tenant AND c.id = w.id AND c.id >= v_floor AND c.id < v_ceiling)
+        OR EXISTS (SELECT 1 FROM whole z WHERE z.kind = 'closing' AND z.id = w.id))
+    ORDER BY w.id LIMIT least(greatest(p_most, 1), 125000)
   ), going AS MATERIALIZED (
-    SELECT w.* FROM whole w WHERE w.id <> ALL (v_held.ids) AND NOT register.is_within(w.id, v_held.lows, v_held.highs)
-    ORDER BY w.leaf LIMIT least(greatest(p_most, 1), 250000)
+    SELECT w.* FROM whole w JOIN call c ON c.id = w.id
   )
   SELECT (SELECT range_agg(int8range(g.leaf, g.leaf + 1)) FROM going g), (SELECT count(*) FROM going),
     (SELECT jsonb_object_agg(k.kind, k.writers) FROM (SELECT n.kind, jsonb_object_agg(n.writer_id, n.numbers::text) AS writers
       FROM (SELECT g.kind, g.writer_id, range_agg(int8range(g.number, g.number + 1)) AS numbers FROM going g GROUP BY 1, 2) n GROUP BY n.kind) k),
-    (SELECT range_agg(int8range(l.leaf, l.leaf + 1)) FROM leaf l WHERE NOT EXISTS (SELECT 1 FROM whole w WHERE w.leaf = l.leaf))
+    (SELECT range_agg(int8range(l.leaf, l.leaf + 1)) FROM lost l)
   INTO v_leaves, v_rows, v_numbers, v_lost;
 
   -- A leaf without its row, that no proof names, is never made good by a later proof.
@@ -100,8 +108,7 @@ DECLARE
   v_leaves bigint[];
   v_kinds integer[];
   v_ids uuid[];
-  v_openings uuid[];
-  v_closings uuid[];
+  v_calls uuid[];
   v_kept int8multirange;
   v_held record;
   v_count bigint;
@@ -137,34 +144,42 @@ BEGIN
     SELECT w.leaf, substring(r.entries FROM ((w.leaf - r.first) * 17)::integer + 1 FOR 17) AS e FROM wanted w CROSS JOIN LATERAL (
       SELECT x.first, x.entries FROM register.leaf_run x WHERE x.tenant_id = p_tenant AND x.first <= w.leaf ORDER BY x.first DESC LIMIT 1) r
   ), taken AS (
-    SELECT e.leaf, get_byte(e.e, 0) AS kind, encode(substring(e.e FROM 2), 'hex')::uuid AS id FROM entry e WHERE octet_length(e.e) = 17
+    SELECT e.leaf, CASE WHEN octet_length(e.e) = 17 THEN get_byte(e.e, 0) END AS kind,
+      CASE WHEN octet_length(e.e) = 17 THEN encode(substring(e.e FROM 2), 'hex')::uuid END AS id FROM entry e
   )
   -- Only what carries a time of the month whose term was looked at, whatever the proof says.
-  SELECT array_agg(t.leaf), array_agg(t.kind), array_agg(t.id), min(t.id), max(t.id) INTO v_leaves, v_kinds, v_ids, v_lowest, v_highest
+  SELECT array_agg(t.leaf), array_agg(t.kind), array_agg(t.id) INTO v_leaves, v_kinds, v_ids
   FROM taken t WHERE t.kind IN (1, 2) AND t.id >= v_floor AND t.id < v_ceiling;
   IF v_leaves IS NULL THEN
     PERFORM register.finish_vernietiging(v_what, v_stand);
     RETURN 'klaar';
   END IF;
+  SELECT i INTO v_lowest FROM unnest(v_ids) i ORDER BY i LIMIT 1;
+  SELECT i INTO v_highest FROM unnest(v_ids) i ORDER BY i DESC LIMIT 1;
   v_held := register.held_calls(p_tenant, v_floor, v_ceiling);
-  SELECT COALESCE(array_agg(t.id) FILTER (WHERE t.free AND t.kind = 1), '{}'), COALESCE(array_agg(t.id) FILTER (WHERE t.free AND t.kind = 2), '{}'),
-    COALESCE(range_agg(int8range(t.leaf, t.leaf + 1)) FILTER (WHERE NOT t.free), '{}')
-  INTO v_openings, v_closings, v_kept
-  FROM (SELECT u.leaf, u.kind, u.id, u.id <> ALL (v_held.ids) AND NOT register.is_within(u.id, v_held.lows, v_held.highs) AS free
-    FROM unnest(v_leaves, v_kinds, v_ids) u (leaf, kind, id)) t;
+  -- At the leaf of its opening a call goes, with its closing and persons. A closing that still stands at its own leaf was kept.
+  SELECT COALESCE(array_agg(t.id) FILTER (WHERE t.goes AND t.kind = 1), '{}'), COALESCE(range_agg(int8range(t.leaf, t.leaf + 1)) FILTER (WHERE NOT t.goes), '{}')
+  INTO v_calls, v_kept
+  FROM (SELECT u.leaf, u.kind, u.id, CASE u.kind
+      WHEN 1 THEN u.id <> ALL (v_held.ids) AND NOT register.is_within(u.id, v_held.lows, v_held.highs)
+      ELSE u.id = ANY (o.ids) OR NOT EXISTS (SELECT 1 FROM register.closing c
+        WHERE c.tenant_id = p_tenant AND c.id = u.id AND c.id >= v_floor AND c.id < v_ceiling) END AS goes
+    FROM unnest(v_leaves, v_kinds, v_ids) u (leaf, kind, id),
+      (SELECT ARRAY(SELECT w.id FROM unnest(v_kinds, v_ids) w (kind, id) WHERE w.kind = 1 AND w.id <> ALL (v_held.ids)
+        AND NOT register.is_within(w.id, v_held.lows, v_held.highs)) AS ids) o) t;
 
-  DELETE FROM register.person p WHERE p.tenant_id = p_tenant AND p.id = ANY (v_closings) AND p.id BETWEEN v_lowest AND v_highest;
+  DELETE FROM register.person p WHERE p.tenant_id = p_tenant AND p.id = ANY (v_calls) AND p.id BETWEEN v_lowest AND v_highest;
   GET DIAGNOSTICS v_count = ROW_COUNT;
   v_stand.persons := v_stand.persons + v_count;
-  WITH gone AS (DELETE FROM register.closing c WHERE c.tenant_id = p_tenant AND c.id = ANY (v_closings) AND c.id BETWEEN v_lowest AND v_highest RETURNING c.data_key_id)
+  WITH gone AS (DELETE FROM register.closing c WHERE c.tenant_id = p_tenant AND c.id = ANY (v_calls) AND c.id BETWEEN v_lowest AND v_highest RETURNING c.data_key_id)
   SELECT count(*), array_agg(DISTINCT g.data_key_id) INTO v_count, v_keys FROM gone g;
   v_stand.closings := v_stand.closings + v_count;
   v_stand.data_key_ids := v_stand.data_key_ids || v_keys;
-  WITH gone AS (DELETE FROM register.opening o WHERE o.tenant_id = p_tenant AND o.id = ANY (v_openings) AND o.id BETWEEN v_lowest AND v_highest RETURNING o.data_key_id)
+  WITH gone AS (DELETE FROM register.opening o WHERE o.tenant_id = p_tenant AND o.id = ANY (v_calls) AND o.id BETWEEN v_lowest AND v_highest RETURNING o.data_key_id)
   SELECT count(*), array_agg(DISTINCT g.data_key_id) INTO v_count, v_keys FROM gone g;
   v_stand.openings := v_stand.openings + v_count;
   v_stand.data_key_ids := v_stand.data_key_ids || v_keys;
-  DELETE FROM register.running r WHERE r.tenant_id = p_tenant AND r.id = ANY (v_openings);
+  DELETE FROM register.running r WHERE r.tenant_id = p_tenant AND r.id = ANY (v_calls);
   UPDATE register.vernietiging_stand s SET next_leaf = (SELECT max(l) + 1 FROM unnest(v_leaves) l), kept = v_stand.kept + v_kept, openings = v_stand.openings,
     closings = v_stand.closings, persons = v_stand.persons, data_key_ids = ARRAY(SELECT DISTINCT k FROM unnest(v_stand.data_key_ids) k WHERE k IS NOT NULL)
   WHERE s.tenant_id = p_tenant AND s.number = p_number;

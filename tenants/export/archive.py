@@ -118,6 +118,7 @@ def head_of(plan: Plan, *, period: tuple[str, str] | None, opened: bool, lines_p
         },
         "checkpoints": list(plan.notes),
         "keys": list(plan.keys),
+        "vernietigingen": list(plan.proofs),
     }
 
 
@@ -134,7 +135,9 @@ def plan_of(head: Mapping[str, Any]) -> Plan:
                 tuple(map(bytes.fromhex, proof["before"])), tuple(map(bytes.fromhex, proof["after"])),
                 tuple((one["size"], tuple(map(bytes.fromhex, one["proof"]))) for one in proof["consistency"]),
             ),
-            tuple(head["checkpoints"]), tuple(head["keys"]),
+            tuple(head["checkpoints"]), tuple(head["keys"]), (),
+            # Exports that were made before there were proofs have none.
+            tuple(head.get("vernietigingen", ())),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError):
         raise ArchiveError("The manifest of this export lacks what it must have.") from None

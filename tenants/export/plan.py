@@ -4,7 +4,9 @@ A period [from, until) becomes the shortest stretch of leaves that holds every r
 may lie in it: a proof over a stretch is a few hashes, however long it is, where a proof for each row would be many.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 
@@ -13,6 +15,7 @@ from tenants.faults import InputRefused, NotFound
 from tenants.merkle import Span, consistency_spans, places_of
 from tenants.recording import Period
 from tenants.register_keys import uuid_floor
+from tenants.retention.reading import read_proof_lines
 from tenants.tree_nodes import read_nodes, read_proofs
 
 FORMAT = "koppelpunt-register/1"
@@ -44,6 +47,8 @@ class Plan:
     notes: tuple[str, ...]
     keys: tuple[str, ...]
     faults: tuple[str, ...] = ()
+    proofs: tuple[Mapping[str, Any], ...] = ()
+    """Proofs of destruction that are about these leaves, as lines of an export with `inclusion`: their path to the root."""
 
     @property
     def span(self) -> Span:
@@ -94,6 +99,7 @@ async def make_plan(
         tuple(row["note"] for row in sorted(notes, key=lambda row: row["size"])),
         tuple(str(VerifierKey(signed.origin, row["public_key"])) for row in keys),
         tuple(f"{row['code']}: {row['place']}" for row in faults),
+        await read_proof_lines(connection, tenant_id, (first, until), min(signed.size, tree_size)),
     )  # fmt: skip
 
 

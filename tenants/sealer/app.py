@@ -20,6 +20,8 @@ from tenants.config import SealerConfig
 from tenants.delivery.rounds import keep_delivering
 from tenants.observing import make_observed
 from tenants.pools import must_have_role
+from tenants.retention.metrics import make_retention_metrics
+from tenants.retention.rounds import keep_destroying
 from tenants.revocation.metrics import make_revocation_metrics
 from tenants.sealer.chores import (
     Orphan,
@@ -75,6 +77,7 @@ async def run_sealer(
         serve(observed, bind=config.metrics_bind, shutdown=shutdown, ready=ready),
         _keep_working(config, shutdown, metrics, standing),
         keep_sealing(config, signer, shutdown, trees),
+        keep_destroying(config, shutdown, make_retention_metrics(metrics.registry)),
         keep_revoking(config, places, shutdown, revocation),
         keep_delivering(config.database_url, ways, shutdown, trees, every=min(config.seal_every, 5.0)),
     )

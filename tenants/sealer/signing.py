@@ -10,7 +10,6 @@ a database that was put back to an older state does not know what was signed sin
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -28,7 +27,6 @@ from tenants.tree_nodes import TreeDamaged, read_leaf_hashes, read_proofs
 
 SAMPLES = 4
 """Rows of each tree that are looked at again before each signature."""
-_TIME_SHIFT = 80
 log = structlog.get_logger("koppelpunt.sealer")
 
 
@@ -155,7 +153,7 @@ async def _must_hold_rows(connection: asyncpg.Connection, tenant_id: int, made: 
             raise Refused("tree_damaged", f"leaf {index} is not in the tree any more")
         kind, number = await _entry(connection, tenant_id, index)
         found = await _row_hash(connection, tenant_id, kind, number)
-        if found is None and await _is_kept(connection, kind, number):
+        if found is None and not await _is_destroyed(connection, tenant_id, index, kind, made):
             raise Refused("row_vanished", f"leaf {index}, {kind} {number}")
         if found is not None and hash_of_leaf(kind, number, found) != leaf:
             raise Refused("row_altered", f"leaf {index}, {kind} {number}")
@@ -184,10 +182,19 @@ async def _row_hash(connection: asyncpg.Connection, tenant_id: int, kind: Kind, 
     return found
 
 
-async def _is_kept(connection: asyncpg.Connection, kind: Kind, number: UUID | int) -> bool:
-    """Whether the month of a call is still in the register: it goes when every tenant's term has passed."""
-    if isinstance(number, int):
-        return True
-    month = datetime.fromtimestamp((number.int >> _TIME_SHIFT) / 1000, UTC).strftime("%Y%m")
-    kept: bool = await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"register.{kind}_{month}")
-    return kept
+async def _is_destroyed(
+    connection: asyncpg.Connection, tenant_id: int, index: int, kind: Kind, made: Checkpoint
+) -> bool:
+    """Whether a proof of destruction names this leaf, and stands in the tree itself as what it is."""
+    if kind == "wijziging":
+        return False
+    for row in await connection.fetch(
+        "SELECT wijziging, hash, leaf FROM register.proofs_of_destruction($1, $2)", tenant_id, index
+    ):
+        if row["leaf"] is None or row["leaf"] >= made.size:
+            continue
+        (path,) = await read_proofs(connection, tenant_id, [inclusion_spans(row["leaf"], made.size)])
+        leaf = hash_of_leaf("wijziging", row["wijziging"], row["hash"])
+        if is_included(leaf, row["leaf"], made.size, path, made.root):
+            return True
+    return False

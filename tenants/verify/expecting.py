@@ -1,12 +1,16 @@
 """From checkpoints and keys to what a register is judged against: signatures first, then what the reader brought. Pure."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from tenants.checkpoints import BadNote, Checkpoint, VerifierKey, open_note, read_note
+from tenants.export.lines import FORMS, WIJZIGING, canonical
 from tenants.export.plan import Plan
-from tenants.merkle import is_consistent
+from tenants.leaves import hash_of_leaf
+from tenants.merkle import is_consistent, is_included
+from tenants.retention.proofs import Destroyed, gather
 from tenants.verify.findings import Code, Fault
 from tenants.verify.judging import Expected
 
@@ -47,7 +51,31 @@ def expect(plan: Plan, trust: Trust) -> tuple[Expected, list[Fault]]:
             passed.append((anchor, "forked"))
         else:
             faults += _beside(plan, anchor, signed)
-    return Expected(plan.tenant_id, signed, plan.proof, tuple(passed), trust.gone_before), faults
+    destroyed = _destroyed(plan, signed, faults)
+    return Expected(plan.tenant_id, signed, plan.proof, tuple(passed), trust.gone_before, destroyed), faults
+
+
+def _destroyed(plan: Plan, signed: Checkpoint, faults: list[Fault]) -> Destroyed:
+    """What proofs of destruction say, of those that stand in the signed tree as what they are."""
+    rows = []
+    for line in plan.proofs:
+        try:
+            row, leaf = line["row"], line["leaf"]
+            hash_ = hashlib.sha256(canonical(list(row.values()))).digest()
+            sealed_as = hash_of_leaf("wijziging", row["number"], hash_)
+            path = [bytes.fromhex(one) for one in line["inclusion"]]
+            is_whole = list(row) == list(WIJZIGING) and (row["form"], row["tenant_id"]) == (
+                FORMS["wijziging"],
+                plan.tenant_id,
+            )
+            if not (is_whole and is_included(sealed_as, leaf, signed.size, path, signed.root)):
+                raise ValueError  # noqa: TRY301 - one way out for every proof that is none
+            gather([row])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            faults.append(Fault("bad_proof", None, "it counts for nothing"))
+        else:
+            rows.append(row)
+    return gather(rows)
 
 
 def _signed(note: str, trust: Trust, faults: list[Fault]) -> Checkpoint:

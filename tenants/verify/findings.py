@@ -6,6 +6,7 @@ from typing import Final, Literal
 Code = Literal[
     "altered_row", "missing_row", "reordered_row", "foreign_row", "extra_row", "unreadable_line", "cut_tail", "rolled_back", "forked",
     "tree_differs", "bad_signature", "wrong_register", "proof_missing",
+    "not_destroyed", "bad_proof",
 ]  # fmt: skip
 WORDS: Final[dict[Code, str]] = {
     "altered_row": "a row is not what was sealed",
@@ -21,6 +22,8 @@ WORDS: Final[dict[Code, str]] = {
     "bad_signature": "a checkpoint is not signed by a key that you trust",
     "wrong_register": "this is another register than the one that was asked about",
     "proof_missing": "what would prove this is not there",
+    "not_destroyed": "a row stands where a proof says that it was destroyed",
+    "bad_proof": "a proof of destruction is not what was sealed",
 }
 
 
@@ -49,6 +52,8 @@ class Tally:
     closings: int = 0
     wijzigingen: int = 0
     gone: int = 0
+    proved: int = 0
+    """Of what is gone, what a signed proof of destruction names."""
 
     @property
     def rows(self) -> int:

@@ -24,10 +24,13 @@ from tenants.export.lines import FIELDS, FORMS, canonical, persons_hash
 from tenants.export.plan import Proof
 from tenants.merkle import Frontier, places_of
 from tenants.register_keys import uuid_floor
+from tenants.retention.proofs import Destroyed
+from tenants.retention.ranges import Ranges
 from tenants.verify.findings import Code, Fault, Tally
 
 _MOST_FAULTS: Final = 100
 _HASHES_AT_ONCE: Final = 512
+_NOTHING: Final = Ranges()
 _sha256 = hashlib.sha256
 _FIELD_LISTS: Final = {kind: list(fields) for kind, fields in FIELDS.items()}
 
@@ -41,7 +44,9 @@ class Expected:
     proof: Proof
     passed: tuple[tuple[Checkpoint, Code], ...] = ()
     gone_before: datetime | None = None
-    """Rows of calls before this may be gone: their months were destroyed by term."""
+    """Rows of calls before this may be gone, because the reader says so: without proof."""
+    destroyed: Destroyed = field(default_factory=Destroyed)
+    """What proofs of destruction in this tree say."""
 
 
 @dataclass(slots=True)
@@ -61,6 +66,7 @@ class Judge:
     _skipped: dict[int, int] = field(default_factory=dict)
     _unseen: dict[tuple[str, int, int], int] = field(default_factory=dict)
     _gone_floor: UUID | None = None
+    _gone_openings: set[str] = field(default_factory=set)
     _proved: int = 0
 
     def __post_init__(self) -> None:
@@ -114,6 +120,8 @@ class Judge:
         if row["tenant_id"] != self.expected.tenant_id:
             self._note("foreign_row", leaf, f"{kind} {_number(kind, row)} is of tenant {row['tenant_id']}")
             return None
+        if leaf in self.expected.destroyed.must_be_gone:
+            self._note("not_destroyed", leaf, f"{kind} {_number(kind, row)}")
         hash_ = _sha256(canonical(list(row.values()))).hexdigest()
         number = _number(kind, row)
         if not (is_whole := hash_ == line["hash"]):
@@ -137,7 +145,9 @@ class Judge:
         if persons_hash(line["persons"]) != row["persons_sha256"]:
             self._note("altered_row", leaf, f"closing {number}: its persons are others")
         opening = self._open.pop(number, None)
-        if opening is None:
+        if opening is None and number in self._gone_openings:
+            self._gone_openings.discard(number)
+        elif opening is None:
             # Of a stretch, the opening may lie before it.
             if self.expected.proof.first == 0 and not self._may_be_gone(number):
                 self._note("missing_row", leaf, f"opening {number}, of which this is the closing")
@@ -153,10 +163,12 @@ class Judge:
         if number == last + 1:
             self._last[key] = number
         elif number > last:
-            if len(self._unseen) < _MOST_FAULTS:
-                for missed in range(last + 1, min(number, last + 1 + _MOST_FAULTS)):
-                    self._unseen[(kind, writer, missed)] = len(self.faults)
-            self._note("missing_row", leaf, f"{kind} {_ranged(last + 1, number - 1)} of writer {writer}")
+            went = self.expected.destroyed.numbers.get(key, _NOTHING)
+            for lowest, highest in went.missing_from(last + 1, number - 1):
+                if len(self._unseen) < _MOST_FAULTS:
+                    for missed in range(lowest, min(highest + 1, lowest + _MOST_FAULTS)):
+                        self._unseen[(kind, writer, missed)] = len(self.faults)
+                self._note("missing_row", leaf, f"{kind} {_ranged(lowest, highest)} of writer {writer}")
             self._last[key] = number
         else:
             self._found_elsewhere(self._unseen.pop((kind, writer, number), None))
@@ -176,7 +188,15 @@ class Judge:
     def _gone(self, leaf: int, kind: str, line: dict[str, Any]) -> None:
         number = str(line.get("number"))
         self.tally.gone += 1
-        if kind == "wijziging" or not self._may_be_gone(number):
+        if kind != "wijziging" and leaf in self.expected.destroyed.may_be_gone:
+            self.tally.proved += 1
+            if kind == "opening":
+                self._gone_openings.add(number)
+            else:
+                # A call of which both rows went is not kept in mind.
+                self._gone_openings.discard(number)
+                self._open.pop(number, None)
+        elif kind == "wijziging" or not self._may_be_gone(number):
             self._note("missing_row", leaf, f"{kind} {number}")
 
     def _may_be_gone(self, number: str) -> bool:

@@ -92,8 +92,10 @@ def _verdict(plan: Plan, judge: Judge, faults: list[Fault], trust: Trust, notes:
     ordered = [one for one in found if one.leaf is not None] + faults + [one for one in found if one.leaf is None]
     if judge.open_calls:
         notes = (*notes, f"{judge.open_calls} calls have no closing: their outcome is not known")
-    if judge.tally.gone and trust.gone_before is not None:
-        notes = (*notes, f"{judge.tally.gone} rows are gone with their term")
+    if judge.tally.proved:
+        notes = (*notes, f"{judge.tally.proved} rows were destroyed, with proof")
+    if judge.tally.gone > judge.tally.proved and trust.gone_before is not None:
+        notes = (*notes, f"{judge.tally.gone - judge.tally.proved} rows are gone with their term")
     signed = judge.expected.signed
     sizes = tuple(one.size for one in read_anchors(trust))
     return Verdict(signed.origin, signed.size, plan.span, judge.tally, tuple(ordered), sizes, notes)
