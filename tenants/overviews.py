@@ -12,7 +12,9 @@ from typing import Any
 
 import asyncpg
 
-_TENANT = "SELECT tenant_id, oin, name, kind, record_content, retention_years, state, created_at FROM registry.tenant"
+from tenants.faults import NotFound
+
+_TENANT = "SELECT tenant_id, oin, name, kind, record_content, retention_years, state, created_at, version FROM registry.tenant"
 _BLOKKADE = "SELECT kind, value, reason, blocked_by, blocked_at, by_tenant_id FROM registry.blokkade"
 # What concerns a tenant: itself, its afnemers and their organisations, its certificates and its taaksystemen.
 _CONCERNS = (
@@ -46,6 +48,7 @@ class TenantSeen:
     retention_years: int
     state: str
     created_at: datetime
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +125,71 @@ async def list_wijzigingen(
 def _document(text: str | None) -> Mapping[str, Any] | None:
     """A jsonb column comes as its text."""
     return None if text is None else json.loads(text)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSeen:
+    """A signed note over the first `size` leaves of the tenant's tree."""
+
+    size: int
+    signed_at: datetime
+    note: str
+
+
+async def list_checkpoints(
+    connection: asyncpg.Connection, tenant_id: int, *, before: int | None, limit: int
+) -> list[CheckpointSeen]:
+    """Checkpoints, newest first, of trees smaller than `before`. In the tenant's scope."""
+    rows = await connection.fetch(
+        "SELECT size, signed_at, note FROM register.checkpoint "
+        "WHERE tenant_id = $1 AND ($2::bigint IS NULL OR size < $2) ORDER BY size DESC LIMIT $3",
+        tenant_id, before, limit,
+    )  # fmt: skip
+    return [CheckpointSeen(**row) for row in rows]
+
+
+async def find_checkpoint(connection: asyncpg.Connection, tenant_id: int, size: int) -> CheckpointSeen:
+    """The checkpoint of a tree of that size. Raises NotFound. In the tenant's scope."""
+    found = await list_checkpoints(connection, tenant_id, before=size + 1, limit=1)
+    if not found or found[0].size != size:
+        raise NotFound(f"There is no checkpoint of size {size}.")
+    return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceSeen:
+    """Where checkpoints go, and how far that is: the size of the last one that is there, and failures since."""
+
+    destination_id: int
+    kind: str
+    target: str
+    every_seconds: int
+    state: str
+    version: int
+    delivered: int
+    delivered_at: datetime | None
+    attempts: int
+    last_error: str | None
+
+
+async def list_places_seen(
+    connection: asyncpg.Connection, tenant_id: int, *, after: int, limit: int
+) -> list[PlaceSeen]:
+    """Destinations by number, ended ones too. In the tenant's scope."""
+    rows = await connection.fetch(
+        "SELECT d.destination_id, d.kind, d.target, d.every_seconds, d.state, d.version, "
+        "  COALESCE(v.size, 0) AS delivered, v.delivered_at, COALESCE(v.attempts, 0) AS attempts, v.last_error "
+        "FROM registry.checkpoint_destination d LEFT JOIN register.delivery v "
+        "  ON v.tenant_id = d.tenant_id AND v.destination_id = d.destination_id "
+        "WHERE d.tenant_id = $1 AND d.destination_id > $2 ORDER BY d.destination_id LIMIT $3",
+        tenant_id, after, limit,
+    )  # fmt: skip
+    return [PlaceSeen(**row) for row in rows]
+
+
+async def find_place(connection: asyncpg.Connection, tenant_id: int, destination_id: int) -> PlaceSeen:
+    """One destination. Raises NotFound. In the tenant's scope."""
+    found = await list_places_seen(connection, tenant_id, after=destination_id - 1, limit=1)
+    if not found or found[0].destination_id != destination_id:
+        raise NotFound(f"There is no checkpoint destination {destination_id} here.")
+    return found[0]

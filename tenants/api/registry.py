@@ -4,7 +4,7 @@ from typing import cast
 
 from tenants.api.routing import Answer, Asked
 from tenants.api.shapes import Tenant, Tenants, TenantsVraag, Wijziging, Wijzigingen, WijzigingenVraag
-from tenants.overviews import list_tenants, list_wijzigingen
+from tenants.overviews import TenantSeen, list_tenants, list_wijzigingen
 from tenants.scope import tenant_scope
 
 _VASTLEGGING = {"whole": "volledig", "rubrieken": "rubrieken"}
@@ -17,22 +17,23 @@ async def show_tenants(asked: Asked) -> Answer:
     async with asked.rooms.registry.acquire() as connection:
         found = await list_tenants(connection, only=asked.by.tenant_id, after=query.na, limit=query.aantal + 1)
     shown = found[: query.aantal]
-    tenants = [
-        Tenant.model_validate(
-            {
-                "tenantId": one.tenant_id,
-                "oin": one.oin,
-                "naam": one.name,
-                "soort": one.kind,
-                "vastlegging": _VASTLEGGING[one.record_content],
-                "bewaartermijnJaren": one.retention_years,
-                "toestand": _TOESTAND[one.state],
-                "aangemaaktOp": one.created_at,
-            }
-        )
-        for one in shown
-    ]
+    tenants = [shape_of_tenant(one) for one in shown]
     return Answer(200, Tenants(tenants=tenants, volgende=shown[-1].tenant_id if len(found) > len(shown) else None))
+
+
+def shape_of_tenant(one: TenantSeen) -> Tenant:
+    return Tenant.model_validate(
+        {
+            "tenantId": one.tenant_id,
+            "oin": one.oin,
+            "naam": one.name,
+            "soort": one.kind,
+            "vastlegging": _VASTLEGGING[one.record_content],
+            "bewaartermijnJaren": one.retention_years,
+            "toestand": _TOESTAND[one.state],
+            "aangemaaktOp": one.created_at,
+        }
+    )
 
 
 async def show_wijzigingen(asked: Asked) -> Answer:

@@ -1,0 +1,170 @@
+"""An aansluiting on its way: which states follow which, what is still missing, and the steps that the tenant dates itself.
+
+    concept → proef → productie ⇄ geblokkeerd;  every state → beeindigd, which is for ever
+
+Scope, role and errors as in `tenants.registry`. An aansluiting lets calls through only in the state of its environment's kind.
+To put it to use it must be as its aansluitpatroon wants it; everything that is not is told at once, in Dutch words.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import asyncpg
+
+from tenants.changes import set_aansluiting_state
+from tenants.faults import InputRefused, NotFound
+from tenants.pattern_facts import Finding
+from tenants.pattern_rows import read_pattern_facts
+from tenants.patterns import check_pattern
+
+FOLLOWS: Final[Mapping[str, frozenset[str]]] = {
+    "concept": frozenset({"proef", "productie", "beeindigd"}),
+    "proef": frozenset({"productie", "geblokkeerd", "beeindigd"}),
+    "productie": frozenset({"geblokkeerd", "beeindigd"}),
+    "geblokkeerd": frozenset({"proef", "productie", "beeindigd"}),
+    "beeindigd": frozenset(),
+}
+STEPS: Final[Mapping[str, str]] = {
+    "autorisatiebesluit": "het autorisatiebesluit van de minister is ontvangen",
+    "certificaat_naar_rvig": "het certificaat is aan RvIG gestuurd",
+    "inloggegevens_ontvangen": "client-ID en geheim van RvIG zijn ontvangen",
+    "proef_getest": "de aansluiting is in de proefomgeving getest",
+    "productie_akkoord": "RvIG is akkoord met productie",
+}
+"""The steps of RvIG's stappenplan that nobody can read off the registry, with what each says."""
+_USABLE: Final = frozenset({"active", "retiring"})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step that was done, on a day in the Netherlands."""
+
+    step: str
+    done_on: date
+    note: str | None
+
+
+async def move_aansluiting(connection: asyncpg.Connection, tenant_id: int, aansluiting_id: int, state: str) -> None:
+    """Give an aansluiting its next state. Raises NotFound, and InputRefused with everything that stands in the way."""
+    row = await connection.fetchrow(
+        "SELECT a.state, e.kind, a.certificate_id, a.credential_id, a.holder_tenant_id, c.state AS certificate_state, "
+        "  r.state AS credential_state, c.not_after "
+        "FROM registry.aansluiting a JOIN registry.environment e ON e.name = a.environment "
+        "LEFT JOIN registry.certificate c ON c.tenant_id = a.certificate_tenant_id AND c.certificate_id = a.certificate_id "
+        "LEFT JOIN registry.credential r ON r.tenant_id = a.tenant_id AND r.credential_id = a.credential_id "
+        "WHERE a.tenant_id = $1 AND a.aansluiting_id = $2",
+        tenant_id, aansluiting_id,
+    )  # fmt: skip
+    if row is None:
+        raise NotFound(f"There is no aansluiting {aansluiting_id} here.")
+    if row["state"] == state:
+        return
+    faults = list(_faults(row, state))
+    if state in {"proef", "productie"}:
+        findings = await findings_of(connection, tenant_id, aansluiting_id)
+        faults += [one.text for one in findings if one.severity == "stops" and one.text not in faults]
+    if faults:
+        raise InputRefused(faults)
+    await set_aansluiting_state(connection, tenant_id, aansluiting_id, state)
+
+
+def _faults(row: Mapping[str, Any], state: str) -> Iterator[str]:
+    if state not in FOLLOWS[row["state"]]:
+        yield f"Na toestand {row['state']} komt geen {state}."
+    if state not in {"proef", "productie"}:
+        return
+    if state == "productie" and row["kind"] != "productie":
+        yield "In een proefomgeving wordt een aansluiting niet productie."
+    if row["certificate_id"] is None:
+        yield "De aansluiting heeft geen certificaat."
+    # A holder's certificate is not visible here; whether it may be used is looked at per call.
+    elif row["holder_tenant_id"] is None and row["certificate_state"] not in _USABLE:
+        yield "Het certificaat is niet actief."
+    elif row["not_after"] is not None and row["not_after"] <= datetime.now(UTC):
+        yield "Het certificaat is verlopen."
+    if row["credential_id"] is None:
+        yield "De aansluiting heeft geen credential."
+    elif row["credential_state"] not in _USABLE:
+        yield "De credential is niet actief."
+
+
+async def findings_of(connection: asyncpg.Connection, tenant_id: int, aansluiting_id: int) -> Sequence[Finding]:
+    """What is not as the aansluitpatroon wants it, now. An ended aansluiting has none."""
+    found = (await read_pattern_facts(connection, [tenant_id])).get(tenant_id, ())
+    return [
+        one
+        for facts in found
+        if facts.aansluiting_id == aansluiting_id
+        for one in check_pattern(facts, datetime.now(UTC))
+    ]
+
+
+async def read_steps(connection: asyncpg.Connection, tenant_id: int, aansluiting_id: int) -> list[Step]:
+    """The steps that were done, in order of the stappenplan."""
+    rows = await connection.fetch(
+        "SELECT step, done_on, note FROM registry.aansluiting_stap WHERE tenant_id = $1 AND aansluiting_id = $2",
+        tenant_id, aansluiting_id,
+    )  # fmt: skip
+    found = {row["step"]: Step(**row) for row in rows}
+    return [found[step] for step in STEPS if step in found]
+
+
+async def put_steps(
+    connection: asyncpg.Connection, tenant_id: int, aansluiting_id: int, steps: Collection[Step]
+) -> None:
+    """Let these steps be done, and no others. What they said before stays in the history. The aansluiting gets a new version."""
+    # First, so that two at once wait for each other here, and the second finds another version.
+    await connection.execute(
+        "UPDATE registry.aansluiting SET version = version WHERE tenant_id = $1 AND aansluiting_id = $2",
+        tenant_id, aansluiting_id,
+    )  # fmt: skip
+    await connection.execute(
+        "DELETE FROM registry.aansluiting_stap WHERE tenant_id = $1 AND aansluiting_id = $2 AND step <> ALL ($3::text[])",
+        tenant_id, aansluiting_id, [one.step for one in steps],
+    )  # fmt: skip
+    await connection.execute(
+        "INSERT INTO registry.aansluiting_stap AS s (tenant_id, aansluiting_id, step, done_on, note) "
+        "SELECT $1, $2, * FROM unnest($3::text[], $4::date[], $5::text[]) "
+        "ON CONFLICT (tenant_id, aansluiting_id, step) DO UPDATE SET done_on = EXCLUDED.done_on, note = EXCLUDED.note "
+        "WHERE (s.done_on, s.note) IS DISTINCT FROM (EXCLUDED.done_on, EXCLUDED.note)",
+        tenant_id, aansluiting_id, [one.step for one in steps], [one.done_on for one in steps],
+        [one.note for one in steps],
+    )  # fmt: skip
+
+
+def missing_steps(done: Collection[Step], organisation_kind: str) -> list[str]:
+    """What of the stappenplan has no date yet. A gemeente needs no autorisatiebesluit (Wet BRP 3.2)."""
+    dated = {one.step for one in done}
+    return [
+        step
+        for step in STEPS
+        if step not in dated and not (step == "autorisatiebesluit" and organisation_kind == "gemeente")
+    ]
+
+
+async def put_identity(
+    connection: asyncpg.Connection,
+    tenant_id: int,
+    aansluiting_id: int,
+    *,
+    certificate_id: int | None,
+    credential_id: int | None,
+    exception_id: int | None,
+) -> None:
+    """Say with which certificate and credential a concept will leave. Raises InputRefused when it is in use already."""
+    found = await connection.fetchval(
+        "UPDATE registry.aansluiting a SET certificate_id = $3, credential_id = $4, exception_id = x.exception_id, "
+        "  holder_tenant_id = x.holder_tenant_id, holder_oin = x.holder_oin "
+        "FROM (SELECT 1) one LEFT JOIN registry.certificate_exception x ON x.tenant_id = $1 AND x.exception_id = $5 "
+        "WHERE a.tenant_id = $1 AND a.aansluiting_id = $2 AND a.state = 'concept' "
+        "  AND ($5::bigint IS NULL OR x.exception_id IS NOT NULL) RETURNING a.aansluiting_id",
+        tenant_id, aansluiting_id, certificate_id, credential_id, exception_id,
+    )  # fmt: skip
+    if found is None:
+        words = (
+            "Certificaat, credential en uitzondering stel je hier alleen in bij een concept, met een uitzondering die "
+            "bestaat. Daarna wissel je ze door een nieuw certificaat of een nieuwe credential te activeren."
+        )
+        raise InputRefused([words])

@@ -1,0 +1,143 @@
+"""Routes of tenants. The operator makes them and ends them; how a register is kept is its tenant's own choice."""
+
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, cast
+
+from pydantic import Field
+
+from tenants import registry
+from tenants.api.problems import Refused, fault
+from tenants.api.registry import shape_of_tenant
+from tenants.api.resources import CHANGERS, READERS, Oin, Regel, Verandering
+from tenants.api.routing import Answer, Asked, Route
+from tenants.api.shapes import Shape, Tenant
+from tenants.keyring import public_half
+from tenants.overviews import list_tenants
+from tenants.scope import tenant_scope
+from tenants.tenant_changes import change_tenant
+
+Vastlegging = Literal["volledig", "rubrieken"]
+_CONTENT: Final[dict[str, str]] = {"volledig": "whole", "rubrieken": "rubrieken"}
+_STATES: Final[dict[str, str]] = {"actief": "active", "beeindigd": "ended"}
+_OF_OPERATOR: Final = frozenset({"naam", "toestand"})
+
+
+class NieuweTenant(Shape):
+    """An organisation to serve. The preset keeps whole questions and answers for 20 years (a gemeente's duty)."""
+
+    oin: Oin
+    naam: Regel
+    soort: Literal["gemeente", "overheidsorgaan", "derde", "samenwerkingsverband", "leverancier"]
+    vastlegging: Vastlegging = "volledig"
+    bewaartermijn_jaren: int = Field(default=20, ge=1, le=100)
+
+
+class TenantVerandering(Verandering):
+    """`naam` and `toestand` are the operator's, `vastlegging` and `bewaartermijnJaren` the tenant's beheerder's."""
+
+    naam: Regel = Field(default=cast("Any", None))
+    toestand: Literal["actief", "beeindigd"] = Field(default=cast("Any", None))
+    vastlegging: Vastlegging = Field(default=cast("Any", None))
+    bewaartermijn_jaren: int = Field(default=cast("Any", None), ge=1, le=100)
+
+
+async def toon_tenant(asked: Asked) -> Answer:
+    """GET: one tenant. Another's does not exist."""
+    return await _shown(asked, _own_number(asked))
+
+
+async def maak_tenant(asked: Asked) -> Answer:
+    """POST: make a tenant, with the keys that its register needs this year and the next."""
+    new = cast("NieuweTenant", asked.body)
+    identity, register = public_half(asked.rooms.identity), public_half(asked.rooms.register)
+    async with asked.scope() as connection:
+        number = await registry.create_tenant(
+            connection, oin=new.oin, name=new.naam, kind=new.soort, record_content=_CONTENT[new.vastlegging],
+            retention_years=new.bewaartermijn_jaren,
+        )  # fmt: skip
+        year = datetime.now(UTC).year
+        async with tenant_scope(connection, number, actor=asked.actor):
+            await registry.ensure_tenant_years(connection, number, identity, register, [year, year + 1])
+        found = await list_tenants(connection, only=number, after=0, limit=1)
+    return Answer(201, shape_of_tenant(found[0]), {"Location": f"/v1/tenants/{number}"}, version=found[0].version)
+
+
+async def wijzig_tenant(asked: Asked) -> Answer:
+    """PATCH: the operator its name and state, the tenant's beheerder how its register is kept."""
+    wanted, number = cast("TenantVerandering", asked.body), _own_number(asked)
+    mine = _OF_OPERATOR if asked.by.role == "operator" else TenantVerandering.model_fields.keys() - _OF_OPERATOR
+    if others := wanted.model_fields_set - mine:
+        who = "de beheerder van de tenant" if asked.by.role == "operator" else "de operator"
+        faults = [
+            fault(
+                "body",
+                f"/{TenantVerandering.model_fields[name].alias or name}",
+                "vanAnder",
+                f"Dit wijzigt alleen {who}.",
+            )
+            for name in sorted(others)
+        ]
+        raise Refused(403, "vanAnder", f"Hiervan wijzigt alleen {who} iets.", faults=faults)
+    async with (
+        asked.rooms.registry.acquire() as connection,
+        tenant_scope(connection, number, actor=asked.actor),
+    ):
+        await change_tenant(
+            connection, number, asked.version, name=wanted.naam, state=_STATES.get(wanted.toestand),
+            record_content=_CONTENT.get(wanted.vastlegging), retention_years=wanted.bewaartermijn_jaren,
+        )  # fmt: skip
+    return await _shown(asked, number)
+
+
+async def _shown(asked: Asked, number: int) -> Answer:
+    async with asked.rooms.registry.acquire() as connection:
+        found = await list_tenants(connection, only=number, after=0, limit=1)
+    if not found:
+        raise Refused(404, "nietGevonden", "Deze tenant bestaat niet.")
+    return Answer(200, shape_of_tenant(found[0]), version=found[0].version)
+
+
+def _own_number(asked: Asked) -> int:
+    number = asked.number("tenantId")
+    if asked.tenant is not None and asked.tenant != number:
+        raise Refused(404, "nietGevonden", "Deze tenant bestaat niet.")
+    return number
+
+
+TENANT_ROUTES: Final[tuple[Route, ...]] = (
+    Route(
+        method="GET",
+        path="/v1/tenants/{tenantId}",
+        name="tenant",
+        summary="Een tenant: de operator ziet elke, ieder ander de eigen.",
+        roles=READERS,
+        endpoint=toon_tenant,
+        answers={200: Tenant},
+        refusals=frozenset({404}),
+        versioned=True,
+    ),
+    Route(
+        method="POST",
+        path="/v1/tenants",
+        name="maakTenant",
+        summary="Maak een tenant.",
+        roles=frozenset({"operator"}),
+        endpoint=maak_tenant,
+        answers={201: Tenant},
+        refusals=frozenset({409}),
+        body=NieuweTenant,
+        idempotent=True,
+    ),
+    Route(
+        method="PATCH",
+        path="/v1/tenants/{tenantId}",
+        name="wijzigTenant",
+        summary="Wijzig naam of toestand (operator), of hoe het register wordt bewaard (beheerder).",
+        roles=CHANGERS,
+        endpoint=wijzig_tenant,
+        answers={200: Tenant},
+        refusals=frozenset({404, 409}),
+        body=TenantVerandering,
+        versioned=True,
+    ),
+)
