@@ -15,6 +15,7 @@ import click
 
 from gateway.config import ConfigError, GatewayConfig
 from gateway.hardening import forbid_dumps
+from gateway.keys_commands import keys
 from gateway.register_commands import register
 from gateway.simulator.settings import Environment
 from gateway.telemetry import configure_logging
@@ -33,6 +34,7 @@ def main() -> None:
     """Koppelpunt: the gateway of a technische aansluitpartij to RvIG's BRP APIs."""
 
 
+main.add_command(keys)
 main.add_command(register)
 
 
@@ -71,12 +73,41 @@ def say_ready(**ports: int) -> None:
 def gateway() -> None:
     """Serve calls. Configured by KOPPELPUNT_… in the environment."""
     from gateway.app import run_gateway  # noqa: PLC0415 - each process loads only what it is
+    from gateway.parent import run_parent  # noqa: PLC0415
+    from gateway.workers import WorkersFailing  # noqa: PLC0415
 
     config = _read(GatewayConfig.read)
 
+    def ready(callers: int, watchers: int) -> None:
+        say_ready(port=callers, watch=watchers)
+
+    async def run(shutdown: asyncio.Event) -> None:
+        if config.workers == 1:
+            await run_gateway(config, shutdown=shutdown, ready=ready)
+        else:
+            await run_parent(config, shutdown=shutdown, ready=ready)
+
+    try:
+        run_until_signal(run, loop=config.loop)
+    except WorkersFailing as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command(hidden=True)
+@click.option("--slot", type=int, required=True)
+@click.option("--listen-fd", type=int, required=True)
+@click.option("--ready-fd", type=int, required=True)
+def worker(slot: int, listen_fd: int, ready_fd: int) -> None:
+    """Serve calls as one of several workers. Started by `koppelpunt gateway`."""
+    from gateway.app import run_gateway  # noqa: PLC0415
+    from gateway.parent import end_with_parent, settings_of_worker, tell_ready  # noqa: PLC0415
+
+    end_with_parent()
+    config = settings_of_worker(_read(GatewayConfig.read), slot)
+
     async def run(shutdown: asyncio.Event) -> None:
         await run_gateway(
-            config, shutdown=shutdown, ready=lambda callers, watchers: say_ready(port=callers, watch=watchers)
+            config, shutdown=shutdown, listen_fd=listen_fd, ready=lambda _callers, watch: tell_ready(ready_fd, watch)
         )
 
     run_until_signal(run, loop=config.loop)
@@ -194,31 +225,6 @@ def demo(*, once: bool) -> None:
     from gateway.demo.run import run_demo  # noqa: PLC0415
 
     sys.exit(run_demo(once=once, database_url=os.environ.get("DATABASE_URL")))
-
-
-@main.group()
-def keys() -> None:
-    """Make and check the keyrings."""
-
-
-@keys.command("make")
-@click.argument("directory", type=_DIRECTORY)
-def make_keys(directory: Path) -> None:
-    """Make both keyrings, their public halves and the token signing keys in DIRECTORY. Overwrites nothing."""
-    from gateway.keys import make_all  # noqa: PLC0415
-
-    for path in _tell(lambda: make_all(directory)):
-        click.echo(str(path))
-
-
-@keys.command("check")
-@click.argument("directory", type=_DIRECTORY)
-def check_keys(directory: Path) -> None:
-    """Check that the files in DIRECTORY are whole and belong together."""
-    from gateway.keys import check_all  # noqa: PLC0415
-
-    for line in _tell(lambda: check_all(directory)):
-        click.echo(line)
 
 
 @main.group()

@@ -104,6 +104,8 @@ class Authenticator:
     failures: Failures = field(default_factory=Failures)
     idp_tokens: IdpTokenReader | None = None
     audiences: frozenset[str] = frozenset()
+    on_secret: Callable[[TaaksysteemKey, str], None] | None = None
+    """Told of every secret that was right, and of no other."""
 
     def authenticate(self, bevraging: Bevraging) -> Caller:
         """Return the caller of one call. Raises NotAuthenticated or TooMany; KeyUnknown when a key may yet come."""
@@ -140,6 +142,7 @@ class Authenticator:
         owner = None if found is None or found.kind != "client-secret" else self._owner_of(found)
         if owner is None:
             raise self._refusal(source, client_id)
+        self._note_secret(owner, secret)
         return self._client(owner, certificate, source)
 
     def authenticate_assertion(
@@ -180,8 +183,13 @@ class Authenticator:
             if key is not None and key.kind == "api-key" and key.hash_version == version:
                 owner = self._owner_of(key)
                 if owner is not None:
+                    self._note_secret(owner, api_key)
                     return Proof("api-key", (owner,))
         raise self._refusal(source, hashed)
+
+    def _note_secret(self, owner: Owner, secret: str) -> None:
+        if self.on_secret is not None and owner[1].hash_version != self.keyring.current:
+            self.on_secret(owner[1], secret)
 
     def _by_certificate(self, certificate: PresentedCertificate, source: str, *, alone: bool) -> Proof:
         keys = self.lookup.callers.of_certificate(certificate.thumbprint, certificate.oin)

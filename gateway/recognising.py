@@ -26,6 +26,7 @@ from gateway.issuing import Route, audiences_of, issuing_routes
 from gateway.metrics import Metrics
 from gateway.presented import ClientCertificates, read_anchors
 from gateway.rates import Rates
+from gateway.rehashing import Rehashing
 from gateway.snapshot import Snapshot
 from gateway.telemetry import note_security
 from tenants.keyring import Keyring
@@ -43,6 +44,7 @@ class Recognition:
     snapshot: Snapshot
     fetcher: Fetcher
     used: UsedAssertions
+    rehashing: Rehashing
     told: Rates = field(default_factory=lambda: Rates(burst=20, per_second=1, most=100), repr=False)
     _keeper: asyncio.Task[None] | None = field(default=None, repr=False)
 
@@ -68,6 +70,7 @@ class Recognition:
     def start(self) -> None:
         """Begin to fetch the keys of every IDP that the registry names."""
         self._keeper = asyncio.create_task(self.keysets.keep_fresh(self.snapshot.callers.idps.values))
+        self.rehashing.start()
 
     async def close(self) -> None:
         """End what runs."""
@@ -78,6 +81,7 @@ class Recognition:
         await self.keysets.close()
         await self.fetcher.close()
         await self.used.close()
+        await self.rehashing.close()
 
 
 def make_recognition(
@@ -98,12 +102,14 @@ def make_recognition(
     )
     times = KeyTimes(config.idp_keys_refresh, config.idp_keys_interval, config.idp_keys_max_age)
     keysets = KeySets(fetcher.get, times, notice=notice, unavailable=idp_unavailable)
+    rehashing = Rehashing(identity, connect)
     authenticator = Authenticator(
         snapshot,
         identity,
         mint,
         idp_tokens=IdpTokens(snapshot.callers, keysets, notice),
         audiences=audiences_of(mint.issuer),
+        on_secret=rehashing.note,
     )
     anchors = None if config.client_ca_file is None else read_anchors(config.client_ca_file)
     arrivals = Arrivals(
@@ -114,7 +120,7 @@ def make_recognition(
     used = UsedAssertions(connect)
     metrics.show("koppelpunt_idp_keys_age_seconds", "Since the keys of the IDP worst off were read", keysets.age)
     routes = issuing_routes(authenticator, mint, snapshot, use=used.use, binds=anchors is not None)
-    return Recognition(authenticator, keysets, arrivals, routes, snapshot, fetcher, used)
+    return Recognition(authenticator, keysets, arrivals, routes, snapshot, fetcher, used, rehashing)
 
 
 def idp_unavailable() -> IdpUnavailable:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, TextIO, TypeVar
 
 import click
 
+from gateway.progress import show_progress
+
 if TYPE_CHECKING:
     import asyncpg
 
@@ -72,7 +74,7 @@ def export_register(
             oin, _needed(reason, "--reason"), _actor(), _period(began, ended), opened,
             tuple(read_note(path.read_text(encoding="utf-8"))[0] for path in anchors),
         )  # fmt: skip
-        with _progress("exporting") as on_progress:
+        with show_progress("exporting") as on_progress:
             manifest = _connected(database_url, lambda made: export_register(made, wish, target, on_progress))
     rows = sum(one["lines"] for one in manifest["files"] if one["name"].startswith("rows-"))
     click.echo(f"exported {rows} rows of {oin}, up to a tree of {manifest['tree_size']} leaves: {target}")
@@ -99,7 +101,7 @@ def verify_register(
 
     with _told():
         trust = _trust(key, anchors, oin, gone_before)
-        with _progress("verifying") as on_progress:
+        with show_progress("verifying") as on_progress:
             if archive is not None:
                 verdict = verify_archive(archive, trust, on_progress)
             else:
@@ -228,19 +230,6 @@ def _connected(url: str | None, run: "Callable[[asyncpg.Connection], Awaitable[T
             await connection.close()
 
     return asyncio.run(work())
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, for whoever watches."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

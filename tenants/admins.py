@@ -150,7 +150,7 @@ async def recognise(connection: asyncpg.Connection, identity: Keyring, presented
     if not presented.startswith(PREFIX) or not presented.isascii():
         return None
     row = await connection.fetchrow(
-        "SELECT k.key_id, k.role, k.tenant_id, k.routes FROM registry.admin_key k "
+        "SELECT k.key_id, k.role, k.tenant_id, k.routes, k.hash, k.hash_version FROM registry.admin_key k "
         "LEFT JOIN registry.tenant t ON t.tenant_id = k.tenant_id "
         "JOIN unnest($1::bytea[], $2::integer[]) p (hash, hash_version) "
         "  ON p.hash = k.hash AND p.hash_version = k.hash_version "
@@ -161,6 +161,12 @@ async def recognise(connection: asyncpg.Connection, identity: Keyring, presented
     )
     if row is None:
         return None
+    if row["hash_version"] < identity.current:
+        # Only now is the secret here with which its hash can move to the newer version of the keyring.
+        hashed, version = hash_secret(identity, presented)
+        await connection.fetchval(
+            "SELECT registry.rehash_admin_key($1, $2, $3, $4)", row["key_id"], row["hash"], hashed, version
+        )
     routes = None if row["routes"] is None else frozenset(row["routes"])
     return Admin(number=row["key_id"], role=cast("Role", row["role"]), tenant_id=row["tenant_id"], routes=routes)
 

@@ -60,12 +60,38 @@ def make_keyring(name: str) -> Keyring:
     return Keyring(name, 1, {1: _make_version(name)})
 
 
-def add_version(keyring: Keyring) -> Keyring:
-    """Return the keyring with one more version, which is the current one. Old versions still open what they sealed."""
+def add_version(keyring: Keyring, *, current: bool = True) -> Keyring:
+    """Return the keyring with one more version. Old versions still open what they sealed.
+
+    `current=False` prepares it: every process must be able to open with a version before anyone seals with it.
+    """
     version = max(keyring.versions) + 1
     if version > _LARGEST_VERSION:
         raise KeyringError("A keyring has 65535 versions at most.")
-    return Keyring(keyring.name, version, {**keyring.versions, version: _make_version(keyring.name)})
+    versions = {**keyring.versions, version: _make_version(keyring.name)}
+    return Keyring(keyring.name, version if current else keyring.current, versions)
+
+
+def make_current(keyring: Keyring, version: int) -> Keyring:
+    """Return the keyring that seals with this version from now on. Raises KeyringError for an unknown or older one."""
+    if version not in keyring.versions or version < keyring.current:
+        raise KeyringError(f"Version {version} of keyring {keyring.name} cannot become the current one.")
+    return Keyring(keyring.name, version, keyring.versions)
+
+
+def drop_version(keyring: Keyring, version: int) -> tuple[Keyring, Keyring]:
+    """Return the keyring without a version, and that version as a keyring of its own. Raises KeyringError.
+
+    What was sealed with it can be opened by the second one alone: of a backup, for instance.
+    """
+    if version not in keyring.versions:
+        raise KeyringError(f"Keyring {keyring.name} has no version {version}.")
+    if version == keyring.current:
+        raise KeyringError(f"Version {version} of keyring {keyring.name} is the current one and stays.")
+    left = {number: one for number, one in keyring.versions.items() if number != version}
+    return Keyring(keyring.name, keyring.current, left), Keyring(
+        keyring.name, version, {version: keyring.versions[version]}
+    )
 
 
 def public_half(keyring: Keyring) -> Keyring:

@@ -54,6 +54,20 @@ def open_sealed(keyring: Keyring, blob: bytes, *, purpose: Purpose, context: str
     return _open(version.private, blob, purpose, context)
 
 
+def reseal(keyring: Keyring, blob: bytes, *, purpose: Purpose, context: str) -> bytes:
+    """The same thing under the current version. Raises SealingError; what it returns was opened again and compared."""
+    plaintext = open_sealed(keyring, blob, purpose=purpose, context=context)
+    made = seal(keyring, plaintext, purpose=purpose, context=context)
+    if open_sealed(keyring, made, purpose=purpose, context=context) != plaintext:
+        raise SealingError(f"This {purpose} does not open after it was sealed anew.")
+    return made
+
+
+def version_of(blob: bytes) -> int:
+    """The version of the keyring that a sealed value names. Raises SealingError."""
+    return _version(blob)
+
+
 def seal_to(public_key: bytes, plaintext: bytes, *, purpose: Purpose, context: str) -> bytes:
     """Seal to a raw X25519 public key of 32 bytes: that of a tenant-year."""
     return _seal(public_key, _RAW, plaintext, purpose, context)

@@ -16,6 +16,7 @@ from gateway.idp.used import UsedAssertions
 from gateway.issuing import METADATA_PATH, TOKEN_PATH, issuing_routes
 from gateway.rates import Rates
 from gateway.recognising import Recognition, idp_unavailable
+from gateway.rehashing import Rehashing
 from tenants.keysets import KeySets, KeyTimes
 from tests import values
 from tests.callers.issuers import jwks_of, make_key
@@ -59,7 +60,7 @@ def recognition(standing, idps) -> Recognition:
     told = Rates(burst=3, per_second=0.001, most=10)
     return Recognition(
         standing.authenticator, keysets, Arrivals(), {}, standing.snapshot, Fetcher(FetchRules()),
-        UsedAssertions(nowhere), told,
+        UsedAssertions(nowhere), Rehashing(standing.authenticator.keyring, nowhere), told,
     )  # fmt: skip
 
 
