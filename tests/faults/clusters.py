@@ -223,10 +223,13 @@ class Rack:
         node.start()
         return node
 
-    def migrated(self, name: str, stock: Path, disks: Mapping[str, int] | None = None, **settings: str) -> Node:
+    def migrated(
+        self, name: str, stock: Path, disks: Mapping[str, int] | None = None, *, epoch: int = 0, **settings: str
+    ) -> Node:
         """A running server with the migrated database and a user per role, copied from the stock.
 
-        `disks` gives directories of it (`data`, `wal`) a disk of their own, of so many MB.
+        `disks` gives directories of it (`data`, `wal`) a disk of their own, of so many MB. `epoch` makes it an old one:
+        its transactions have had so many times 2³² numbers.
         """
         node = self.node(name, **settings)
         for directory, size in (disks or {}).items():
@@ -238,6 +241,8 @@ class Rack:
         for path in (node.data, *node.data.rglob("*"), wal, *wal.rglob("*")):
             self.own(path)
         node.data.chmod(0o700)
+        if epoch:
+            self.run("pg_resetwal", f"--epoch={epoch}", node.data)
         node.start()
         return node
 

@@ -125,9 +125,9 @@ async def test_a_base_backup_with_its_log_loses_nothing_and_the_service_goes_on_
 async def test_a_dump_under_load_is_one_moment_and_the_service_goes_on_from_it(
     servers: Rack, stock, tmp_path, caller, officer: Officer
 ):
-    main = servers.migrated("main", stock)
+    main = servers.migrated("main", stock, epoch=1)
     # Numbers of transactions stand in the register: those of the new server must go on above those of the old one.
-    elsewhere = servers.empty("elsewhere", epoch=1)
+    elsewhere = servers.empty("elsewhere", epoch=2)
     async with scene(main, tmp_path / "world", caller) as here:
         assert await officer.sign(main) == [True, True]
         await here.answers()
