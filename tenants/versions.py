@@ -12,7 +12,8 @@ from tenants.faults import Changed, NotFound
 Versioned = Literal[
     "tenant", "afnemer", "aansluiting", "taaksysteem", "taaksysteem_key", "idp", "machtiging", "mandate",
     "mandate_request", "header_profile", "agreement", "certificate", "certificate_exception", "certificate_lending",
-    "credential", "autorisatiebesluit", "checkpoint_destination", "doelbinding",
+    "credential", "autorisatiebesluit", "checkpoint_destination", "doelbinding", "beheer_idp", "beheerder", "admin_key",
+    "beheermandaat", "voorstel",
 ]  # fmt: skip
 _KEYS: Final[dict[str, str]] = {
     "tenant": "tenant_id",
@@ -33,19 +34,26 @@ _KEYS: Final[dict[str, str]] = {
     "autorisatiebesluit": "besluit_id",
     "checkpoint_destination": "destination_id",
     "doelbinding": "doelbinding",
+    "beheer_idp": "beheer_idp_id",
+    "beheerder": "beheerder_id",
+    "admin_key": "key_id",
+    "beheermandaat": "mandaat_id",
+    "voorstel": "voorstel_id",
 }
 
 
 async def hold_version(
-    connection: asyncpg.Connection, table: Versioned, tenant_id: int, key: int | str, version: int | None
+    connection: asyncpg.Connection, table: Versioned, tenant_id: int | None, key: int | str, version: int | None
 ) -> int:
     """Lock the row until the transaction ends, and return its version. Raises NotFound, and Changed for another version.
 
-    `version` None holds whatever stands there: for what is safe whatever somebody else did.
+    `version` None holds whatever stands there: for what is safe whatever somebody else did. `tenant_id` None is the
+    operator, where the table has rows of its own.
     """
     found: int | None = await connection.fetchval(
         # Both names are of the table above.
-        f"SELECT version FROM registry.{table} WHERE tenant_id = $1 AND {_KEYS[table]} = $2 FOR UPDATE",  # noqa: S608
+        f"SELECT version FROM registry.{table} WHERE (tenant_id = $1 OR ($1::bigint IS NULL AND tenant_id IS NULL)) "  # noqa: S608
+        f"AND {_KEYS[table]} = $2 FOR UPDATE",
         tenant_id, key,
     )  # fmt: skip
     if found is None:

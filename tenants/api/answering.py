@@ -44,7 +44,15 @@ async def perform(route: Route, asked: Asked) -> Answer:
     """Let a route do what it is asked, or make a voorstel of it when another must decide. Raises Refused."""
     try:
         proposed = await propose(route, asked)
-        return await route.endpoint(asked) if proposed is None else proposed
+    except (RegistryError, asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
+        raise refusal_of(error) from None
+    return await run(route, asked) if proposed is None else proposed
+
+
+async def run(route: Route, asked: Asked) -> Answer:
+    """Let a route do what it is asked, by whoever may ask it. Raises Refused."""
+    try:
+        return await route.endpoint(asked)
     except (RegistryError, asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
         raise refusal_of(error) from None
 

@@ -5,6 +5,7 @@ The operator has no route to the register: not by a check, but because none name
 
 from typing import Final
 
+from tenants.api.beheer_routes import BEHEER_ROUTES
 from tenants.api.blokkades import lift_blokkade, set_blokkade, show_blokkades
 from tenants.api.certificaten_routes import CERTIFICATEN_ROUTES
 from tenants.api.inzage_routes import INZAGE_ROUTES
@@ -101,5 +102,6 @@ ROUTES: Final[tuple[Route, ...]] = (
         query=WijzigingenVraag,
     ),
     *INZAGE_ROUTES,
+    *BEHEER_ROUTES,
     *CERTIFICATEN_ROUTES,
 )

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from tenants.api.routes import ROUTES
+from tests.admin.beheer_cases import BEHEER_CASES
 from tests.admin.conftest import Api
 from tests.admin.regels import Recorder
 from tests.worlds import World
@@ -135,6 +136,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", "/v1/datalekrapporten"): Case(
         AUDITORS, json=lambda _: {"reden": "Lek", "periode": PERIOD_OF_LEAK, "gebruiker": "j.jansen", "vorm": "json"}
     ),
+    **{key: Case(**given) for key, given in BEHEER_CASES.items()},
     # Certificates: the operator names the tenant, and whoever changes one the version that was seen.
     ("GET", "/v1/certificaten"): Case({**OWN, "operator": 400}),
     ("GET", "/v1/certificaten/{nummer}"): Case({**ABSENT, "operator": 400}, path=numbered("/v1/certificaten/{nummer}")),
