@@ -1,0 +1,128 @@
+"""For each alert: series under which it fires, and series, as near as may be, under which it does not. In promtool's notation."""
+
+from dataclasses import dataclass
+from typing import Final
+
+Series = dict[str, str]
+_NS: Final = 'namespace="kp",pod="g-0",instance="g-0:9090"'
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is scraped, one sample per `every`, and when is looked."""
+
+    fires: Series
+    quiet: Series
+    at: str = "2h"
+    every: str = "1m"
+
+
+def _one(name: str, labels: str, fires: str, quiet: str, **times: str) -> Case:
+    series = f"{name}{{{_NS}{',' if labels else ''}{labels}}}"
+    return Case({series: fires}, {series: quiet}, **times)
+
+
+def _grows(name: str, labels: str) -> Case:
+    """A counter of which one more is too many: it fires when it grows, not because it is there."""
+    return _one(name, labels, "0+1x180", "7x180")
+
+
+def _bucket(name: str, labels: str) -> Case:
+    """A tenth takes longer than a quarter of a second, or a thousandth does."""
+
+    def series(slow: int) -> Series:
+        given = f"{_NS},{labels}"
+        counts = {"0.25": 1000 - slow, "0.5": 1000, "+Inf": 1000}
+        return {f'{name}{{{given},le="{le}"}}': f"0+{count}x180" for le, count in counts.items()}
+
+    return Case(series(100), series(1))
+
+
+CASES: Final[dict[str, Case]] = {
+    "KoppelpuntIdentityContradiction": _grows(
+        "koppelpunt_security_events_total", 'event="gemeentecodeBijNietGemeente"'
+    ),
+    "KoppelpuntTokensRefused": Case(
+        {f'koppelpunt_token_requests_total{{{_NS},tenant="3",outcome="mislukt"}}': "0+1x180"},
+        {
+            f'koppelpunt_token_requests_total{{{_NS},tenant="3",outcome="mislukt"}}': "0+1x180",
+            f'koppelpunt_token_requests_total{{{_NS},tenant="3",outcome="gelukt"}}': "0+1x180",
+        },
+    ),
+    "KoppelpuntCertificateExpires": _one(
+        "koppelpunt_certificate_days_left", 'tenant="3",certificate="5",state="active"', "29x180", "31x180"
+    ),
+    "KoppelpuntCertificateEnds": _one(
+        "koppelpunt_certificate_days_left", 'tenant="3",certificate="5",state="active"', "-1x180", "8x180"
+    ),
+    "KoppelpuntBlockNotClosed": _grows("koppelpunt_admin_refusals_total", 'code="blokkadeNogNietGesloten"'),
+    "KoppelpuntPermissionsExpire": _one(
+        "koppelpunt_refusals_total", 'code="toestemmingVerlopen"', "0+1x180", "0+0.3x180"
+    ),
+    "KoppelpuntSnapshotOld": _one("koppelpunt_snapshot_age_seconds", "", "1300x180", "600x180"),
+    "KoppelpuntBlocksInForce": _one(
+        "koppelpunt_blocks", 'kind="tenant"', "1x400", "1x100 0x300", at="25h", every="10m"
+    ),
+    "KoppelpuntRegisterUnwritable": _one("koppelpunt_ready", 'check="register productie"', "0x180", "1x180"),
+    "KoppelpuntOutcomeUnknown": _grows("koppelpunt_calls_total", 'tenant="3",api="personen",outcome="onbekend"'),
+    "KoppelpuntCallsWithoutClosing": _one(
+        "koppelpunt_calls_without_closing", 'kind="productie",tenant="3"', "2x180", "0x180"
+    ),
+    "KoppelpuntRegisterRowsRefused": _grows("koppelpunt_register_rows_refused_total", 'register="productie"'),
+    "KoppelpuntRegisterQueue": _one("koppelpunt_register_waiting", 'register="productie"', "501x180", "499x180"),
+    "KoppelpuntRegisterSlow": _bucket("koppelpunt_register_batch_seconds_bucket", 'register="productie"'),
+    "KoppelpuntTenantKeyMissing": _one("koppelpunt_tenants_without_key", 'year="current"', "1x180", "0x180"),
+    "KoppelpuntTenantKeyOfNextYearMissing": _one(
+        "koppelpunt_tenants_without_key", 'year="next"', "1x8200", "0x8200", at="8160h", every="1h"
+    ),
+    "KoppelpuntForeignTargets": _one(
+        "koppelpunt_security_events_total", 'event="aansluitingNietToegestaan"', "0+6x180", "0+4x180"
+    ),
+    "KoppelpuntAdminKeysRefused": _one(
+        "koppelpunt_admin_requests_total", 'route="toonBlokkades",status="401"', "0+3x180", "0+1x180"
+    ),
+    "KoppelpuntRegisterFault": _one("koppelpunt_register_faults", 'tenant="3",code="hash"', "1x180", "0x180"),
+    "KoppelpuntTreeHalted": _one("koppelpunt_tree_halted", 'tenant="3"', "1x180", "0x180"),
+    "KoppelpuntSealingStopped": Case(
+        {f"koppelpunt_sealing_last_round_seconds{{{_NS}}}": "0x180"},
+        {
+            f"koppelpunt_sealing_last_round_seconds{{{_NS}}}": "0+60x180",
+            f"koppelpunt_unsigned_leaves_seconds{{{_NS}}}": "90x180",
+        },
+    ),
+    "KoppelpuntSealerGone": _one("koppelpunt_sealer_leader", "", "0x180", "1x180"),
+    "KoppelpuntSealerFailures": _one("koppelpunt_sealer_failures_total", 'chore="forget"', "0+1x180", "0x60 1x120"),
+    "KoppelpuntCheckpointLate": _one(
+        "koppelpunt_checkpoint_late_seconds", 'tenant="3",destination="1",kind="mail"', "400x180", "400x60 _x120"
+    ),
+    "KoppelpuntCheckpointDestinationMissing": _one(
+        "koppelpunt_checkpoint_destination_missing", 'tenant="3"', "1x180", "1x60 _x120"
+    ),
+    "KoppelpuntCallersRefused": Case(
+        {
+            f'koppelpunt_calls_total{{{_NS},tenant="3",outcome="geweigerd"}}': "0+60x180",
+            f'koppelpunt_calls_total{{{_NS},tenant="3",outcome="beantwoord"}}': "0+50x180",
+        },
+        {
+            f'koppelpunt_calls_total{{{_NS},tenant="3",outcome="geweigerd"}}': "0+50x180",
+            f'koppelpunt_calls_total{{{_NS},tenant="3",outcome="beantwoord"}}': "0+60x180",
+        },
+    ),
+    "KoppelpuntIdpKeysOld": _one("koppelpunt_idp_keys_age_seconds", "", "7300x180", "300x180"),
+    "KoppelpuntGatewayFull": Case(
+        {f"koppelpunt_calls_running{{{_NS}}}": "900x180", f"koppelpunt_calls_at_once{{{_NS}}}": "1024x180"},
+        {f"koppelpunt_calls_running{{{_NS}}}": "700x180", f"koppelpunt_calls_at_once{{{_NS}}}": "1024x180"},
+    ),
+    "KoppelpuntOpeningsSlow": _bucket("koppelpunt_step_seconds_bucket", 'step="open"'),
+    "KoppelpuntUpstreamInterrupted": _one("koppelpunt_places", 'state="interrupted"', "1x180", "0x180"),
+    "KoppelpuntNotReady": _one("koppelpunt_ready", 'check="register proef"', "0x180", "1x180"),
+    "KoppelpuntGatewayGone": Case({}, {f"koppelpunt_calls_at_once{{{_NS}}}": "1024x180"}),
+    "KoppelpuntTenantsGone": Case(
+        {}, {f'koppelpunt_database_connections{{{_NS},pool="registry",state="idle"}}': "1x180"}
+    ),
+    "KoppelpuntClockWrong": _one("koppelpunt_clock_seconds", "", "30+60x180", "0+60x180"),
+    "KoppelpuntRevocationListEnded": _one("koppelpunt_sealer_crl_stale", 'issuer="0a1b"', "1x180", "0x180"),
+    "KoppelpuntRetentionOverdue": _one(
+        "koppelpunt_retention_overdue_months", 'tenant="3"', "1x400", "0x400", at="25h", every="10m"
+    ),
+}
