@@ -13,8 +13,10 @@ from tenants.api.edge import make_api
 from tenants.api.openapi import make_openapi
 from tenants.api.routes import ROUTES
 from tenants.api.routing import Rooms
+from tenants.beheer_tokens import make_beheer_tokens
 from tenants.certificates_trust import read_trust
 from tenants.config import TenantsConfig
+from tenants.fetch import read_rules
 from tenants.keyring import read_keyring
 from tenants.metrics import make_tenants_metrics
 from tenants.observing import make_observed
@@ -53,6 +55,9 @@ async def tenants_of(config: TenantsConfig) -> AsyncIterator[TenantsProcess]:
             grace_seconds=config.grace_timeout,
             trust=read_trust(config.certificate_anchors_directory, config.egress_host_names),
             openapi=make_openapi(ROUTES, {name: value for name, value in contact.items() if value is not None}),
+            tokens=make_beheer_tokens(
+                read_rules(config.fetch_hosts, config.fetch_internal_networks, config.fetch_ca_file)
+            ),
         )
         metrics = make_tenants_metrics()
         metrics.show_pools({"registry": registry, "inzage": inzage})
@@ -92,6 +97,7 @@ async def run_tenants(
             ),
             serve(process.observed, bind=config.metrics_bind, shutdown=shutdown, ready=partial(bound, "observed")),
             keep_years(rooms.registry, rooms.identity, rooms.register, shutdown),
+            rooms.tokens.keep_fresh(shutdown),
         )
 
 

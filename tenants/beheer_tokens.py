@@ -57,22 +57,26 @@ class BeheerTokens:
     clock: Callable[[], float] = time.time
     _sources: dict[int, _Source] = field(default_factory=dict)
 
-    async def read(self, connection: asyncpg.Connection, text: str) -> list[Admin]:
+    async def read(self, registry: asyncpg.Pool, text: str) -> list[Admin]:
         """What the person is whom a token names: one Admin for each role, none for nobody. Raises TokenRefused.
 
-        Raises KeysUnavailable when the provider's keys are not known, or too old.
+        Raises KeysUnavailable when the provider's keys are not known, or too old. No connection waits for those.
         """
         token = read_unverified(text)
         if token is None:
             raise TokenRefused("vorm")
         issuer = token.payload.get("iss")
-        found = await idp_of_issuer(connection, issuer) if isinstance(issuer, str) else None
+        if not isinstance(issuer, str):
+            raise TokenRefused("uitgever")
+        async with registry.acquire() as connection:
+            found = await idp_of_issuer(connection, issuer)
         if found is None:
             raise TokenRefused("uitgever")
         tenant_id, idp = found
         payload = await self._verified(token, _Source(tenant_id, idp.number, idp.jwks_url, frozenset(idp.algorithms)))
         subject = read_subject(payload, idp, self.clock())
-        admins = await recognise_beheerder(connection, idp.number, subject)
+        async with registry.acquire() as connection:
+            admins = await recognise_beheerder(connection, idp.number, subject)
         # The registry says so already: a provider names nobody of another side.
         return [one for one in admins if one.tenant_id == tenant_id]
 

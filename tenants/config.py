@@ -23,6 +23,10 @@ class TenantsConfig(Settings):
     # Judging certificates: `<environment>.pem` with PKIo anchors, and the names that RvIG knows the egress by.
     certificate_anchors_directory: Path | None = None
     egress_host_names: str = ""
+    # Where the keys of administrators' identity providers may be fetched from; none means that nobody comes with a token.
+    fetch_hosts: str = ""
+    fetch_internal_networks: str = ""
+    fetch_ca_file: Path | None = None
     contact_name: str = "De operator van dit koppelpunt"
     contact_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     contact_email: str | None = Field(default=None, pattern=r"^\S+@\S+$")

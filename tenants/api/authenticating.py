@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-import asyncpg
 import structlog
 from starlette.requests import Request
 
@@ -57,24 +56,20 @@ async def authenticate(request: Request, rooms: Rooms) -> list[Admin]:
             "Stuur een beheersleutel of een token mee: 'Authorization: Bearer …'.",
             headers=_CHALLENGE,
         )
+    if not secret.startswith(PREFIX) and secret.count(".") == 2:
+        return await _of_token(rooms, secret)
     async with rooms.registry.acquire() as connection:
-        if secret.startswith(PREFIX) or rooms.tokens is None or secret.count(".") != 2:
-            admin = await recognise(connection, rooms.identity, secret)
-            if admin is None:
-                raise Refused(
-                    401,
-                    "onbekendeSleutel",
-                    "Deze beheersleutel is onbekend, verlopen of ingetrokken.",
-                    headers=_INVALID,
-                )
-            return [admin]
-        return await _of_token(connection, rooms, secret)
+        admin = await recognise(connection, rooms.identity, secret)
+    if admin is None:
+        raise Refused(
+            401, "onbekendeSleutel", "Deze beheersleutel is onbekend, verlopen of ingetrokken.", headers=_INVALID
+        )
+    return [admin]
 
 
-async def _of_token(connection: asyncpg.Connection, rooms: Rooms, token: str) -> list[Admin]:
-    assert rooms.tokens is not None  # noqa: S101 - for the reader of types
+async def _of_token(rooms: Rooms, token: str) -> list[Admin]:
     try:
-        admins = await rooms.tokens.read(connection, token)
+        admins = await rooms.tokens.read(rooms.registry, token)
     except TokenRefused as refused:
         log.warning("token_geweigerd", reden=refused.code, oorsprong="tenants")
         raise Refused(

@@ -39,8 +39,8 @@ class Rooms:
     register: Keyring
     grace_seconds: float
     openapi: Mapping[str, Any] = field(repr=False)
+    tokens: BeheerTokens
     trust: Trust = field(default_factory=Trust)
-    tokens: BeheerTokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
