@@ -23,6 +23,7 @@ from gateway.recognising import make_recognition
 from gateway.records import RecordSealer, SealedRecord
 from gateway.register import Opening, Patience, RegisterWriter, Server, WriterSettings
 from gateway.registry_reader import RegistryReader
+from gateway.revocations import Revocations
 from gateway.serve import ServeSettings, serve
 from gateway.servers import Timelines, connect
 from gateway.showing import note_stand, show_calls, show_readiness, show_registers, show_registry
@@ -60,7 +61,8 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     identity = read_keyring(config.identity_keyring_file, name="identity", private=True)
     metrics, snapshot, timelines = make_metrics(), Snapshot(), Timelines()
     connecting = partial(connect, config.database_url, timelines, command_timeout=60)
-    reader = RegistryReader(connecting, snapshot)
+    revocations = Revocations(config.client_revocation)
+    reader = RegistryReader(connecting, snapshot, revocations=revocations)
     limits, ways = WireLimits(answer=config.answer_limit), make_ways(catalogue)
     wires = Wires(Identities(identity, _anchors(catalogue)), limits, ways=ways)
     store = StandsStore(connecting)
@@ -86,7 +88,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         for kind, schema in SCHEMAS.items()
     }
     mint = TokenMint(read_signing_keys(config.token_keys_file), config.issuer)
-    recognition = make_recognition(config, snapshot, identity, mint, metrics, connecting)
+    recognition = make_recognition(config, snapshot, identity, mint, metrics, connecting, revocations)
     quotas = Quotas(config.database_url, timelines=timelines)
     rations = Rations(config.calls_per_tenant, config.calls_at_once, config.answer_memory_per_tenant)
     gate = Gate(

@@ -61,7 +61,7 @@ class Arrivals:
         if self.certificates is None:
             return peer, None
         presented = scope.get("extensions", {}).get("tls", {}).get("client_cert_chain")
-        return peer, self.certificates.read_verified(next(iter(presented))) if presented else None
+        return peer, self.certificates.read_verified(*presented) if presented else None
 
     def _is_proxy(self, peer: str) -> bool:
         known = self._known.get(peer)

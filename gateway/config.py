@@ -27,7 +27,7 @@ class GatewayConfig(Settings):
     """The gateway process.
 
     `client_certificates` says what its own listener asks of callers (off, optional, required), `client_ca_file` which
-    anchors their certificates must lead to, `trusted_proxies` who may speak for callers and `forwarded_header` in which
+    anchors their certificates must lead to, `client_revocation` what must be known of their revocation, `trusted_proxies` who may speak for callers and `forwarded_header` in which
     header. `durability` is what productie's register must survive: the loss of a server, of its power, or nothing.
     `fetch_…` bounds what is fetched from elsewhere, `idp_keys_…` how old the keys of IDPs may be.
     """
@@ -54,6 +54,7 @@ class GatewayConfig(Settings):
     drain_seconds: float = Field(default=40.0, gt=0)
     client_certificates: str = Field(default="off", pattern="^(off|optional|required)$")
     client_ca_file: Path | None = None
+    client_revocation: str = Field(default="named", pattern="^(off|named|required)$")
     trusted_proxies: Networks = ()
     forwarded_header: str = Field(default="x-forwarded-for", pattern="^(x-forwarded-for|forwarded)$")
     fetch_hosts: Hosts = frozenset()

@@ -4,7 +4,8 @@ Hypercorn 0.18 leaves it out (its issue 62). The one place that needs it wraps t
 application on any other server that knows the extension gets the same. What the extension holds was verified by
 OpenSSL against the listener's anchors during the handshake: a certificate that does not lead to one never gets here.
 
-Source: ASGI TLS extension, version 0.2. Of the chain only the leaf is given: Python 3.11 has no public way to the rest.
+Source: ASGI TLS extension, version 0.2. The chain is the one that OpenSSL verified, from the leaf up to the anchor: before
+Python 3.13 there is no public way to it, so the private one is used, pinned by a test.
 """
 
 import ssl
@@ -15,6 +16,7 @@ from cryptography import x509
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
+_DER: Final = 2
 _VERSIONS: Final = {"TLSv1": 0x0301, "TLSv1.1": 0x0302, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 
 
@@ -25,7 +27,7 @@ def tls_extension(ssl_object: ssl.SSLObject | ssl.SSLSocket | None) -> dict[str,
     leaf = ssl_object.getpeercert(binary_form=True)
     return {
         "server_cert": None,
-        "client_cert_chain": () if leaf is None else (ssl.DER_cert_to_PEM_cert(leaf),),
+        "client_cert_chain": tuple(ssl.DER_cert_to_PEM_cert(one) for one in _chain_of(ssl_object, leaf)),
         "client_cert_name": None if leaf is None else _name_of(leaf),
         "client_cert_error": None,
         "tls_version": _VERSIONS.get(ssl_object.version() or ""),
@@ -43,6 +45,15 @@ def with_tls(application: Application, extension: dict[str, Any] | None) -> Appl
         await application(scope, receive, send)
 
     return with_extension
+
+
+def _chain_of(ssl_object: Any, leaf: bytes | None) -> tuple[bytes, ...]:
+    if leaf is None:
+        return ()
+    inner = getattr(ssl_object, "_sslobj", None)
+    read = getattr(inner, "get_verified_chain", None)
+    # Without the chain nothing is known of revocation, which is refused where it matters.
+    return (leaf,) if read is None else tuple(one.public_bytes(_DER) for one in read() or ())
 
 
 def _name_of(leaf: bytes) -> str | None:

@@ -2,7 +2,7 @@
 
 Owns the verification of certificates that a proxy hands over (RFC 9440): the chain to the operator's anchors, the use
 for clients, and validity. What the gateway's own listener presents was verified by OpenSSL; here only its validity is
-looked at again, as a connection may outlive its certificate. Revocation is not checked yet.
+looked at again, as a connection may outlive its certificate; and of both whether they were revoked (`gateway.revocations`).
 
 The OIN is that of `subject.serialNumber`, never from subjectAltName (PKIoverheid). Raises NotAuthenticated.
 """
@@ -22,6 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
 from gateway.errors import NotAuthenticated
+from gateway.revocations import NO_CHAIN, Chain, Revocations, chain_of
 from tenants.model import Oin
 
 _MOST_KEPT: Final = 4096
@@ -40,6 +41,7 @@ class PresentedCertificate:
     oin: Oin | None
     not_before: float
     not_after: float
+    chain: Chain = field(default=NO_CHAIN, repr=False)
 
 
 @dataclass(slots=True)
@@ -48,11 +50,16 @@ class ClientCertificates:
 
     anchors: tuple[x509.Certificate, ...]
     clock: Callable[[], float]
+    revocations: Revocations | None = None
     _kept: "OrderedDict[bytes | str, PresentedCertificate]" = field(default_factory=OrderedDict, repr=False)
 
-    def read_verified(self, leaf_pem: str) -> PresentedCertificate:
-        """The certificate of our own listener's connection. Raises NotAuthenticated outside its validity."""
-        return self._valid(self._kept.get(leaf_pem) or self._keep(leaf_pem, _read_pem(leaf_pem)))
+    def read_verified(self, leaf_pem: str, *above: str) -> PresentedCertificate:
+        """The certificate of our own listener's connection, with the rest of the chain that OpenSSL verified.
+
+        Raises NotAuthenticated outside its validity, and when it was revoked or that is not known.
+        """
+        found = self._kept.get(leaf_pem)
+        return self._valid(found or self._keep(leaf_pem, _read_pem(leaf_pem, above, self.anchors)))
 
     def verify(self, leaf: bytes, chain: Sequence[bytes]) -> PresentedCertificate:
         """Verify a leaf (DER) through a chain (DER) to an anchor. Raises NotAuthenticated."""
@@ -77,6 +84,7 @@ class ClientCertificates:
             certificate,
             max(one.not_valid_before_utc for one in found).timestamp(),
             min(one.not_valid_after_utc for one in found).timestamp(),
+            chain_of(found, self.anchors),
         )
 
     def _keep(self, name: bytes | str, found: PresentedCertificate) -> PresentedCertificate:
@@ -86,8 +94,11 @@ class ClientCertificates:
         return found
 
     def _valid(self, found: PresentedCertificate) -> PresentedCertificate:
-        if not found.not_before <= self.clock() < found.not_after:
+        now = self.clock()
+        if not found.not_before <= now < found.not_after:
             raise _invalid()
+        if self.revocations is not None:
+            self.revocations.check(found.chain, now)
         return found
 
 
@@ -100,19 +111,23 @@ def read_anchors(path: Path) -> tuple[x509.Certificate, ...]:
     return anchors
 
 
-def _read_pem(leaf_pem: str) -> PresentedCertificate:
+def _read_pem(leaf_pem: str, above: Sequence[str], anchors: Sequence[x509.Certificate]) -> PresentedCertificate:
     try:
-        certificate = x509.load_der_x509_certificate(ssl.PEM_cert_to_DER_cert(leaf_pem))
+        path = [x509.load_der_x509_certificate(ssl.PEM_cert_to_DER_cert(one)) for one in (leaf_pem, *above)]
+        certificate = path[0]
         return _facts(
-            certificate, certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+            certificate,
+            certificate.not_valid_before_utc.timestamp(),
+            certificate.not_valid_after_utc.timestamp(),
+            chain_of(path, anchors),
         )
     except ValueError:
         raise _invalid() from None
 
 
-def _facts(certificate: x509.Certificate, first: float, last: float) -> PresentedCertificate:
+def _facts(certificate: x509.Certificate, first: float, last: float, chain: Chain) -> PresentedCertificate:
     thumbprint = hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
-    return PresentedCertificate(thumbprint, _oin_of(certificate), first, last)
+    return PresentedCertificate(thumbprint, _oin_of(certificate), first, last, chain)
 
 
 def _oin_of(certificate: x509.Certificate) -> Oin | None:

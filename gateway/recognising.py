@@ -27,6 +27,7 @@ from gateway.metrics import Metrics
 from gateway.presented import ClientCertificates, read_anchors
 from gateway.rates import Rates
 from gateway.rehashing import Rehashing
+from gateway.revocations import Revocations
 from gateway.snapshot import Snapshot
 from gateway.telemetry import note_security
 from tenants.keyring import Keyring
@@ -91,6 +92,7 @@ def make_recognition(
     mint: TokenMint,
     metrics: Metrics,
     connect: Callable[[], Awaitable[asyncpg.Connection]],
+    revocations: Revocations | None = None,
 ) -> Recognition:
     """Put it together. Raises AnchorsError for trust anchors that cannot be used."""
 
@@ -115,7 +117,7 @@ def make_recognition(
     arrivals = Arrivals(
         config.trusted_proxies,
         config.forwarded_header,
-        None if anchors is None else ClientCertificates(anchors, time.time),
+        None if anchors is None else ClientCertificates(anchors, time.time, revocations),
     )
     used = UsedAssertions(connect)
     metrics.show("koppelpunt_idp_keys_age_seconds", "Since the keys of the IDP worst off were read", keysets.age)

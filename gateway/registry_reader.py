@@ -16,7 +16,9 @@ import structlog
 
 from gateway.errors import RegisterUnavailable
 from gateway.registry_rows import read_blokkades, read_parts
+from gateway.revocations import Revocations
 from gateway.snapshot import Snapshot
+from tenants.revocation.rows import list_lists
 
 CHANNEL = "koppelpunt_registry"
 TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
@@ -26,8 +28,16 @@ log = structlog.get_logger("koppelpunt.registry")
 class RegistryReader:
     """Fills a snapshot and keeps it fresh until closed. `loaded_at` is monotonic seconds, 0.0 before the first load."""
 
-    def __init__(self, connect: Callable[[], Any], snapshot: Snapshot, *, full_every: float = 600.0) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        snapshot: Snapshot,
+        *,
+        full_every: float = 600.0,
+        revocations: Revocations | None = None,
+    ) -> None:
         self._connect = connect
+        self._revocations = revocations
         self._snapshot = snapshot
         self._full_every = full_every
         self._connection: asyncpg.Connection | None = None
@@ -123,6 +133,9 @@ class RegistryReader:
                 return
             if "blokkade" in noticed:
                 await self._read_blokkades()
+            if "crl" in noticed:
+                async with self._lock:
+                    await self._read_lists(await self._open())
             tenant_ids = sorted(int(payload) for payload in noticed if payload.isdecimal())
             if tenant_ids:
                 await self._read_tenants(tenant_ids)
@@ -138,6 +151,7 @@ class RegistryReader:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 parts = await read_parts(connection, None)
                 blokkades = await read_blokkades(connection)
+            await self._read_lists(connection)
             self._noticed.discard("*")
             for tenant_id in [known for known in self._snapshot.parts if known not in parts]:
                 self._snapshot.replace_tenant(tenant_id, None)
@@ -163,6 +177,10 @@ class RegistryReader:
                 self.loaded_at = time.monotonic()
         if "*" in self._noticed:
             self._wake.set()
+
+    async def _read_lists(self, connection: asyncpg.Connection) -> None:
+        if self._revocations is not None:
+            self._revocations.replace(await list_lists(connection, None))
 
     async def _read_blokkades(self) -> None:
         async with self._lock:

@@ -14,6 +14,7 @@ from tests.edge.serving import read_answer, request, running
 
 PKI, STRANGER = make_pki(), make_pki("Een ander")
 OIN = "00000001001234567000"
+ISSUERS = [one.certificate for one in reversed(PKI.authorities)]
 
 
 class Seen:
@@ -80,7 +81,9 @@ async def test_a_callers_certificate_is_in_every_scope_of_its_connection(files, 
         assert await call(port, context_of(files, "caller", version), data, times=3) == [200, 200, 200]
     wire = {ssl.TLSVersion.TLSv1_2: 0x0303, ssl.TLSVersion.TLSv1_3: 0x0304}[version]
     for extension in seen.extensions:
-        (pem,) = extension["client_cert_chain"]
+        pem, *above = extension["client_cert_chain"]
+        # The whole way that OpenSSL verified, up to the anchor: revocation is looked up at every level.
+        assert [x509.load_pem_x509_certificate(one.encode()) for one in above] == ISSUERS
         found = x509.load_pem_x509_certificate(pem.encode())
         own = x509.load_pem_x509_certificate((files["client_ca_file"].parent / "caller.pem").read_bytes())
         assert found.public_bytes(Encoding.DER) == own.public_bytes(Encoding.DER)

@@ -11,6 +11,7 @@ import aiohttp
 import asyncpg
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -167,6 +168,7 @@ async def test_a_public_key_is_taken_once_whoever_has_it(api: Api, registrar, pk
     assert "nieuw sleutelpaar" in reply.json["detail"]
     other = await make_world(registrar, pki, keyrings, oin=OTHER_OIN, afnemer_id="990002")
     key = load_pem_private_key(other.issued.key_pem, None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
     stolen = TREE.leaf(OIN, key=key)
     assert (await ask(api, "POST", "/pem", pair(stolen))).status == 409
 
