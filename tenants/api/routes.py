@@ -12,6 +12,7 @@ from tenants.api.inzage_routes import INZAGE_ROUTES
 from tenants.api.register import zoek_protocolregels
 from tenants.api.register_shapes import Protocolregels, Zoekvraag
 from tenants.api.registry import show_tenants, show_wijzigingen
+from tenants.api.resource_table import RESOURCE_ROUTES
 from tenants.api.routing import PUBLIC, Answer, Asked, Route
 from tenants.api.shapes import (
     Blokkade,
@@ -103,5 +104,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     *INZAGE_ROUTES,
     *BEHEER_ROUTES,
+    *RESOURCE_ROUTES,
     *CERTIFICATEN_ROUTES,
 )
