@@ -166,6 +166,7 @@ WORDS: Final[Mapping[str, tuple[int, str]]] = {
     "taaksysteem_key_tenant_id_idp_id_fkey": (409, "Deze IDP bestaat hier niet."),
     "taaksysteem_key_tenant_id_taaksysteem_id_fkey": (404, "Dit taaksysteem bestaat hier niet."),
     "key_idp_client_once": (409, "Deze client van de IDP is al van een taaksysteem."),
+    "verbindingstest_once": (409, "Er loopt al een verbindingstest van deze aansluiting."),
     # tenant
     "tenant_oin_key": (409, "Er is al een tenant met deze OIN."),
     "tenant_retention_years_check": (400, "De bewaartermijn is 1 tot 100 jaar."),
