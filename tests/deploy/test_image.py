@@ -43,7 +43,8 @@ def wheel(tmp_path_factory) -> Path:
     for name in ("gateway", "tenants", "migrations"):
         (source / name).symlink_to(ROOT / name)
     run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(target), ".", cwd=source)
-    return next(target.glob("koppelpunt-*.whl"))
+    made: Path = next(target.glob("koppelpunt-*.whl"))
+    return made
 
 
 def test_everything_that_is_copied_is_there_and_passes_the_ignore_file():

@@ -6,6 +6,8 @@ What is looked for, is looked for as it is, in hexadecimal (as PostgreSQL shows 
 import asyncio
 import base64
 import contextlib
+import json
+import re
 from collections.abc import Iterable, Mapping
 
 import asyncpg
@@ -19,6 +21,12 @@ from tests.e2e.ledgers import HANNA
 from tests.register.wire import wire_to
 from tests.world import Member, world
 
+CALL_FIELDS = frozenset({
+    "transactie", "trace", "omgeving", "api", "operatie", "tenant", "aansluiting", "machtiging", "taaksysteem", "resultaat",
+    "code", "status", "octetten", "ms", "stappen", "event", "level", "tijdstempel",
+})  # fmt: skip
+SECURITY_FIELDS = frozenset({"actie", "object", "resultaat", "oorsprong", "actor", "event", "level", "tijdstempel"})
+
 
 async def test_nothing_personal_and_no_secret_stands_where_it_does_not_belong(database, tmp_path, caller):
     async with contextlib.AsyncExitStack() as stack:
@@ -29,21 +37,51 @@ async def test_nothing_personal_and_no_secret_stands_where_it_does_not_belong(da
         (gateway,) = await stack.enter_async_context(here.gateways(1, **settings))
         stage = Stage(here, gateway, wire, member, caller)
         await take_every_path(stage)
-        async with caller.session.get(f"http://127.0.0.1:{gateway.watch}/metrics") as answer:
+        watch, open_metrics = f"http://127.0.0.1:{gateway.watch}/metrics", {"Accept": "application/openmetrics-text"}
+        async with caller.session.get(watch) as answer:
             metrics = await answer.read()
+        async with caller.session.get(watch, headers=open_metrics) as answer:
+            traced = await answer.read()
         await gateway.stop()
         log, dump = await asyncio.to_thread(gateway.output.read_bytes), await read_everything(database)
         secrets = secrets_of(member, [*here.simulator.tokens._issued, *stage.tokens])
     assert found_in(log, secrets) == []
     assert found_in(metrics, secrets) == []
+    assert found_in(traced, secrets) == []
     assert found_in(b"\n".join(stage.refusals), secrets) == []
     assert found_in(dump, secrets) == []
-    # All four are what they seem to be: what may be there is found there.
+    check_lines(log)
+    check_exemplars(traced, log)
+    # All five are what they seem to be: what may be there is found there.
     assert len(stage.refusals) > 20
     assert b"teVeelPogingen" not in b"".join(stage.refusals)
     assert log.count(caller.ledger[0].headers["x-transactie-id"].encode()) == 1
     assert b"koppelpunt_refusals_total" in metrics
     assert found_in(dump, {"OIN": member.account.oin, "client-ID": member.account.client_id}) == ["OIN", "client-ID"]
+
+
+def check_lines(log: bytes) -> None:
+    """A line has the names that it has and no others, and every refusal of a right or a block is in the security log."""
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith(b"{")]
+    calls = [line for line in lines if line["event"] == "bevraging"]
+    assert {frozenset(line) for line in calls} == {CALL_FIELDS}
+    assert {line["resultaat"] for line in calls} == {"beantwoord", "geweigerd", "mislukt"}
+    # What is answered has a status, and a refusal the one that its caller got.
+    assert all(200 <= line["status"] < 600 for line in calls)
+    assert all(line["octetten"]["antwoord"] > 0 for line in calls if line["resultaat"] == "beantwoord")
+    security = [line for line in lines if line["event"] == "veiligheid"]
+    assert {frozenset(line) for line in security} == {SECURITY_FIELDS}
+    assert {"authentication", "geblokkeerd"} <= {line["resultaat"] for line in security}
+    known = {line["code"] for line in calls if line["status"] == 403 and line["taaksysteem"] is not None}
+    assert known <= {line["resultaat"] for line in security}
+
+
+def check_exemplars(traced: bytes, log: bytes) -> None:
+    """An exemplar is the trace of a call that has its line, and nothing more."""
+    found = set(re.findall(rb"# \{([^}]*)\}", traced))
+    assert found
+    traces = {one.removeprefix(b'trace_id="').removesuffix(b'"') for one in found}
+    assert all(re.fullmatch(rb"[0-9a-f]{32}", one) and log.count(one) >= 1 for one in traces)
 
 
 async def read_everything(database: Database) -> bytes:
