@@ -16,6 +16,8 @@ _NUMBER_FIELDS = frozenset({"burgerservicenummer", "houder.burgerservicenummer"}
 _OF_NUMBER = "010120"
 ContentsState = Literal["geopend", "sleutel_vernietigd", "niet_te_openen"]
 Outcome = Literal["beantwoord", "niet_beantwoord", "niet_verzonden", "geweigerd", "uitkomst_onbekend"]
+Cause = Literal["loopt_nog", "blijft_open", "database_herstart", "schrijver_verloren", "rvig_antwoordt_niet"]
+"""Why nobody here knows what became of a call at RvIG, which may have answered and recorded it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ class Protocolregel:
     contents: Contents | None = None
     inzage_refused: str | None = None
     """The article by which inzage of this call is refused to the person (Besluit BRP 46), or None."""
+    open_cause: Cause | None = None
+    """Why a call without closing has none."""
 
     @property
     def fetched(self) -> bool:
@@ -145,6 +149,16 @@ class Protocolregel:
             return self.closing.outcome
         return "uitkomst_onbekend" if self.refusal is None else "geweigerd"
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether it was sent and no answer came: what RvIG did with it is not known."""
+        return self.closing is not None and self.closing.outcome == "niet_beantwoord" and self.closing.status is None
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why it is not known what became of it; None when that is known."""
+        return "rvig_antwoordt_niet" if self.unanswered else self.open_cause
+
     def showing(self, contents: Contents | None) -> "Protocolregel":
         """The same row with what it holds."""
         return replace(self, contents=contents)
@@ -159,10 +173,12 @@ class SealedRegel:
     closing: tuple[UUID, bytes] | None
 
 
-def regel_of(row: Mapping[str, Any], closing: Closing | None) -> Protocolregel:
+def regel_of(row: Mapping[str, Any], closing: Closing | None, open_cause: Cause | None = None) -> Protocolregel:
     """Make the value from an opening's columns."""
     return Protocolregel(
-        **{name: value for name, value in row.items() if name not in {"data_key_id", "sealed"}}, closing=closing
+        **{name: value for name, value in row.items() if name not in {"data_key_id", "sealed"}},
+        closing=closing,
+        open_cause=open_cause,
     )
 
 

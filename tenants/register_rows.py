@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from tenants.keyring import Keyring
-from tenants.protocolregels import Protocolregel, SealedRegel, closing_of, open_contents, regel_of
+from tenants.protocolregels import Cause, Protocolregel, SealedRegel, closing_of, open_contents, regel_of
 from tenants.register_keys import DataKeys, read_data_keys
 
 _OPENINGS = (
@@ -35,15 +35,25 @@ async def read_sealed(connection: asyncpg.Connection, tenant_id: int, ids: Seque
     openings = await connection.fetch(_OPENINGS, tenant_id, ids)
     closings = {row["id"]: row for row in await connection.fetch(_CLOSINGS, tenant_id, ids)}
     by_id = {row["id"]: row for row in openings}
+    causes = await _causes_of(connection, [id_ for id_ in by_id if id_ not in closings])
     return [
         SealedRegel(
-            regel=regel_of(by_id[id_], None if (closing := closings.get(id_)) is None else closing_of(closing)),
+            regel=regel_of(
+                by_id[id_], None if (closing := closings.get(id_)) is None else closing_of(closing), causes.get(id_)
+            ),
             opening=(by_id[id_]["data_key_id"], by_id[id_]["sealed"]),
             closing=None if closing is None else (closing["data_key_id"], closing["sealed"]),
         )
         for id_ in ids
         if id_ in by_id
     ]
+
+
+async def _causes_of(connection: asyncpg.Connection, ids: Sequence[UUID]) -> dict[UUID, Cause]:
+    """Why these calls have no closing; a refused attempt needs none."""
+    if not ids:
+        return {}
+    return {row["id"]: row["cause"] for row in await connection.fetch("SELECT * FROM register.causes_of($1)", ids)}
 
 
 async def keys_for(

@@ -3,7 +3,7 @@
 --   blijft_open         its writer's session lives, and no call takes so long
 --   database_herstart   PostgreSQL started (or failed over) after it began: every session ended
 --   schrijver_verloren  its writer's session is over: the gateway crashed, was killed, or lost its connection
---   rvig_antwoordt_niet it was sent, and no answer came: RvIG may have answered and recorded it
+--   rvig_antwoordt_niet it was sent, and no answer came (closed, without a status): RvIG may have answered and recorded it
 CREATE FUNCTION register.living_writers() RETURNS TABLE (kind text, writer_id integer) LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $f$
   SELECT CASE l.classid WHEN 19266 THEN 'productie' ELSE 'proef' END, l.objid::integer FROM pg_locks l
@@ -31,8 +31,8 @@ CREATE FUNCTION register.calls_without_closing(p_older_than interval) RETURNS TA
 $f$;
 
 -- What was sent and not answered is found without reading every closing.
-CREATE INDEX closing_unanswered ON register.closing (tenant_id, id) WHERE outcome = 'niet_beantwoord';
-CREATE POLICY owner_reports ON register.closing FOR SELECT TO koppelpunt_owner USING (outcome = 'niet_beantwoord');
+CREATE INDEX closing_unanswered ON register.closing (tenant_id, id) WHERE outcome = 'niet_beantwoord' AND status IS NULL;
+CREATE POLICY owner_reports ON register.closing FOR SELECT TO koppelpunt_owner USING (outcome = 'niet_beantwoord' AND status IS NULL);
 
 -- Of this scope's tenant, newest first. Without a scope: nothing. ended_at is null for a call without closing.
 CREATE FUNCTION register.unknown_outcomes(p_from uuid, p_before uuid, p_most integer) RETURNS TABLE (id uuid, opened_at timestamptz, ended_at timestamptz,
@@ -45,7 +45,7 @@ CREATE FUNCTION register.unknown_outcomes(p_from uuid, p_before uuid, p_most int
     UNION ALL
     (SELECT c.id, to_timestamp((('x' || lpad(left(replace(c.id::text, '-', ''), 12), 16, '0'))::bit(64)::bigint) / 1000.0), c.closed_at, c.writer_id,
       'rvig_antwoordt_niet', c.code
-     FROM register.closing c WHERE c.tenant_id = registry.scope() AND c.outcome = 'niet_beantwoord' AND c.id >= p_from AND c.id < p_before
+     FROM register.closing c WHERE c.tenant_id = registry.scope() AND c.outcome = 'niet_beantwoord' AND c.status IS NULL AND c.id >= p_from AND c.id < p_before
      ORDER BY c.id DESC LIMIT p_most))
   SELECT f.id, f.opened_at, f.ended_at, f.writer_id, w.instance, f.cause, f.code FROM found f LEFT JOIN register.writer w ON w.writer_id = f.writer_id
   ORDER BY f.id DESC LIMIT p_most

@@ -92,6 +92,7 @@ def regel_shape(one: protocolregels.Protocolregel) -> Protocolregel:
         id=one.id,
         geopend_op=one.opened_at,
         uitkomst=one.outcome,
+        oorzaak=one.cause,
         weigering=one.refusal,
         afnemer_id=one.afnemer_id,
         organisatie_oin=one.organisation_oin,

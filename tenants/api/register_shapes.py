@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from tenants.api.shapes import MOST_ROWS, Reden, Shape
+from tenants.api.shapes import MOST_ROWS, QueryShape, Reden, Shape
 
 
 def _in_range(moment: datetime) -> datetime:
@@ -39,6 +39,9 @@ Vingerafdruk = Annotated[
     str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 van het certificaat, hexadecimaal.")
 ]
 Uitkomst = Literal["beantwoord", "niet_beantwoord", "niet_verzonden", "geweigerd", "uitkomst_onbekend"]
+
+
+Oorzaak = Literal["loopt_nog", "blijft_open", "database_herstart", "schrijver_verloren", "rvig_antwoordt_niet"]
 
 
 class TaaksysteemVan(Shape):
@@ -123,6 +126,9 @@ class Protocolregel(Shape):
     id: UUID
     geopend_op: AwareDatetime
     uitkomst: Uitkomst
+    oorzaak: Oorzaak | None = Field(
+        description="Waarom niet bekend is wat RvIG met de bevraging deed, of null. RvIG kan haar hebben vastgelegd."
+    )
     weigering: str | None
     afnemer_id: str | None
     organisatie_oin: str | None
@@ -156,3 +162,37 @@ class Protocolregels(Shape):
     zonder_afsluiting: int = Field(
         description="Bevragingen in deze periode zonder afsluiting; over wie die gingen is niet te zoeken."
     )
+
+
+class OnbekendeUitkomst(Shape):
+    """A call of which nobody here knows what RvIG did with it. No personal data: what it was about is searched for."""
+
+    id: UUID = Field(description="De protocolregel; te lezen met een zoekvraag.")
+    geopend_op: AwareDatetime
+    gesloten_op: AwareDatetime | None = Field(description="Null: er is geen afsluiting.")
+    oorzaak: Oorzaak
+    code: str | None
+    schrijver: int
+    gateway: str | None
+
+
+class OnbekendeUitkomstenVraag(QueryShape):
+    """Which period; without one: the last thirty days."""
+
+    van: Tijdstip | None = None
+    tot: Tijdstip | None = None
+    voor: UUID | None = Field(default=None, description="Verder vanaf 'volgende' van het vorige antwoord.")
+    aantal: int = Field(default=100, ge=1, le=MOST_ROWS)
+
+    @model_validator(mode="after")
+    def _has_length(self) -> Self:
+        if self.van is not None and self.tot is not None and self.van >= self.tot:
+            raise ValueError("'van' moet voor 'tot' liggen.")
+        return self
+
+
+class OnbekendeUitkomsten(Shape):
+    """Newest first."""
+
+    onbekende_uitkomsten: list[OnbekendeUitkomst]
+    volgende: UUID | None

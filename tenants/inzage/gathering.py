@@ -3,7 +3,7 @@
 Owns no judgement: what a row tells is read in `tenants.inzage.verstrekkingen`. Refuses more calls than one letter can tell.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from tenants.subjects import Subject
 
 MOST = 20_000
 """Calls about one person that one report tells."""
+_PAGE = 1_000
 
 
 class TooMuch(Exception):
@@ -73,11 +74,15 @@ async def gather(
     closed, running, words, names = await _find(made, persons, period)
     found = [verstrekking_of(one, subject) for one in await made.read(closed)]
     untold = 0
-    for one in await made.read(running):
-        named = asks_about(one, subject) if one.closing is None else False
-        untold += named is None
-        if named:
-            found.append(verstrekking_of(one, subject))
+    told = set(closed)
+    # After a failure of RvIG these are many: they are read page by page, and only what names the person is kept.
+    async for page in _pages_of_unknown(made, running, period):
+        for one in await made.read([id_ for id_ in page if id_ not in told]):
+            named = asks_about(one, subject) if one.closing is None or one.unanswered else False
+            untold += named is None
+            if named:
+                found.append(verstrekking_of(one, subject))
+        told.update(page)
     return Gathered(number, order(found), tuple(destroyed), untold, words, names)
 
 
@@ -105,6 +110,24 @@ async def _find(
         {row["doelbinding"]: row["words"] for row in words},
         {row["afnemer_id"]: row["name"] for row in names},
     )
+
+
+async def _pages_of_unknown(made: _Gathering, running: list[UUID], period: Period) -> AsyncIterator[list[UUID]]:
+    """Calls without closing, then those that were sent and not answered, oldest first."""
+    yield running
+    after, ceiling = bounds_of(period)
+    while True:
+        async with reading_scope(made.connection, made.tenant_id, made.reading, actor=made.actor):
+            rows = await made.connection.fetch(
+                "SELECT id FROM register.closing WHERE tenant_id = $1 AND id >= $2 AND id < $3 "
+                "AND outcome = 'niet_beantwoord' AND status IS NULL ORDER BY id LIMIT $4",
+                made.tenant_id, after, ceiling, _PAGE,
+            )  # fmt: skip
+        if rows:
+            yield [row["id"] for row in rows]
+        if len(rows) < _PAGE:
+            return
+        after = UUID(int=rows[-1]["id"].int + 1)
 
 
 def _lean(regel: Protocolregel) -> Protocolregel:

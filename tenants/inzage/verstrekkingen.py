@@ -1,7 +1,8 @@
 """What happened to a person's data in one call, read from its row of the register. Pure.
 
 A row is a disclosure only when the answer went back. What came from RvIG and was not passed on, and a question about this
-person whose outcome nobody knows, are told as what they are. Whether inzage was refused is told with each.
+person whose outcome nobody knows (no closing, or sent and not answered: RvIG's own record may hold it), are told as what
+they are. Whether inzage was refused is told with each.
 """
 
 import base64
@@ -45,8 +46,8 @@ class Verstrekking:
 class Gathered:
     """What was found. `reading` is the number of its record.
 
-    `destroyed_years` could not be searched. `untold` is how many calls of the period have no closing and name nobody: about
-    whom they were cannot be told. `words` are the tenant's for its doelbindingen, `names` those of its afnemers.
+    `destroyed_years` could not be searched. `untold` is how many calls of the period have no known outcome and name nobody:
+    about whom they were cannot be told. `words` are the tenant's for its doelbindingen, `names` those of its afnemers.
     """
 
     reading: int
@@ -75,7 +76,7 @@ def verstrekking_of(regel: Protocolregel, subject: Subject) -> Verstrekking:
 
 
 def asks_about(regel: Protocolregel, subject: Subject) -> bool | None:
-    """Whether the question of a call without closing names this person; None when that cannot be told."""
+    """Whether the question of a call whose outcome is not known names this person; None when that cannot be told."""
     opening = None if regel.contents is None else regel.contents.opening
     if opening is None:
         return None
@@ -95,7 +96,7 @@ def order(found: Iterable[Verstrekking]) -> tuple[Verstrekking, ...]:
 
 
 def _uitkomst(regel: Protocolregel, subject: Subject) -> Uitkomst:
-    if regel.closing is None:
+    if regel.closing is None or regel.unanswered:
         return "uitkomst_onbekend"
     if regel.closing.outcome != "beantwoord":
         return "niet_doorgegeven"

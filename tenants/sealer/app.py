@@ -174,6 +174,8 @@ def _tell(orphans: list[Orphan], standing: _Standing) -> None:
             writer=one.writer_id,
             aansluiting=one.aansluiting_id,
             opened_at=one.opened_at.isoformat(),
+            gateway=one.instance,
+            cause=one.cause,
         )
     # What is closed after all leaves the memory; what was too much for one round is told in the next.
     standing.told = {one.id for one in orphans} - {one.id for one in new[_MOST_LOGGED:]}

@@ -15,7 +15,10 @@ _LEADER = (19_265, 3)
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A call that was let through and has no closing: *uitkomst onbekend*. `kind` is productie or proef."""
+    """A call that was let through and has no closing: *uitkomst onbekend*. `kind` is productie or proef.
+
+    `instance` is the gateway that began it, `cause` why it has no closing (migration 0014 says which there are).
+    """
 
     kind: str
     tenant_id: int
@@ -23,6 +26,8 @@ class Orphan:
     writer_id: int
     aansluiting_id: int
     opened_at: datetime
+    instance: str | None
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,8 @@ async def forget_used_assertions(connection: asyncpg.Connection) -> int:
 async def list_orphans(connection: asyncpg.Connection, older_than: timedelta) -> list[Orphan]:
     """Every call, of all tenants, that is open for longer than that."""
     rows = await connection.fetch(
-        "SELECT kind, tenant_id, id, writer_id, aansluiting_id, opened_at FROM register.orphans($1) ORDER BY opened_at",
+        "SELECT kind, tenant_id, id, writer_id, aansluiting_id, opened_at, instance, cause "
+        "FROM register.calls_without_closing($1) ORDER BY opened_at",
         older_than,
     )
     return [Orphan(**row) for row in rows]

@@ -21,13 +21,18 @@ class SealerMetrics:
     partitions: Counter
     forgotten: Counter
     orphans: Gauge
+    causes: Gauge
     days_left: Gauge
 
     def show_orphans(self, orphans: Iterable[Orphan]) -> None:
         """Show how many calls each tenant has without closing; a tenant without any disappears."""
+        found = tuple(orphans)
         self.orphans.clear()
-        for (kind, tenant_id), count in Tally((one.kind, one.tenant_id) for one in orphans).items():
+        for (kind, tenant_id), count in Tally((one.kind, one.tenant_id) for one in found).items():
             self.orphans.labels(kind, str(tenant_id)).set(count)
+        self.causes.clear()
+        for (kind, cause), count in Tally((one.kind, one.cause) for one in found).items():
+            self.causes.labels(kind, cause).set(count)
 
     def show_expiries(self, expiries: Iterable[Expiry], now: datetime) -> None:
         """Show the days that each certificate has left; negative when it has ended."""
@@ -55,6 +60,12 @@ def make_sealer_metrics() -> SealerMetrics:
             "koppelpunt_calls_without_closing",
             "Calls that were let through and never closed",
             ["kind", "tenant"],
+            registry=registry,
+        ),
+        causes=Gauge(
+            "koppelpunt_unknown_outcomes",
+            "Calls that were let through and never closed, by cause",
+            ["kind", "cause"],
             registry=registry,
         ),
         days_left=Gauge(

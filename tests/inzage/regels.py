@@ -66,6 +66,18 @@ class Register(Recorder):
             await self._end(row, bsns, kept, messages, outcome, unidentified, whole=whole)
         return id_
 
+    async def unanswered(self, world: World, *bsns: str, question: dict[str, Any] | None = None) -> UUID:
+        """Record a call about these persons that was sent and not answered: nobody was disclosed, as far as is known."""
+        id_ = await self.call(world, *bsns, outcome=None, question=question)
+        sealed = self.sealer.seal_closing(world.tenant_id, id_, persons=(), answer=None, headers={})
+        row = {"id": id_, "tenant_id": world.tenant_id, "data_key_id": sealed.data_key.data_key_id}
+        end = closing(
+            row, outcome="niet_beantwoord", status=None, code="antwoordTeLaat", persons=0, sealed=sealed.sealed
+        )
+        (written,) = await self.writer.write(closings=[end], keys=[_key(sealed)])
+        assert written.verdict is None
+        return id_
+
     async def _end(
         self,
         row: dict[str, Any],

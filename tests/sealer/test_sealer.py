@@ -90,6 +90,7 @@ async def test_partitions_that_are_missing_ahead_are_made(database: Database):
 
 
 async def test_a_call_without_closing_is_counted_for_its_tenant_and_told_once(database: Database, tenant: int):
+    # PostgreSQL of the tests began less than an hour ago.
     do(
         database,
         "INSERT INTO register.running (tenant_id, id, writer_id, aansluiting_id, opened_at, hash) "
@@ -101,13 +102,17 @@ async def test_a_call_without_closing_is_counted_for_its_tenant_and_told_once(da
     with capture_logs() as lines:
         async with sealer(database.url("sealer")) as url:
             await metric(url, name, lambda value: value == 1)
+            cause = 'koppelpunt_unknown_outcomes{cause="database_herstart",kind="productie"}'
+            await metric(url, cause, lambda value: value == 1)
             first = await metric(url, "koppelpunt_sealer_last_round_seconds", lambda value: value is not None)
             assert first is not None
             await metric(url, "koppelpunt_sealer_last_round_seconds", lambda value: value is not None and value > first)
             do(database, "DELETE FROM register.running")
             await metric(url, name, lambda value: value is None)
     told = [line for line in lines if line["event"] == "call_without_closing"]
-    assert [(line["tenant"], line["transactie"], line["register"]) for line in told] == [(tenant, CALL, "productie")]
+    assert [(line["tenant"], line["transactie"], line["register"], line["cause"]) for line in told] == [
+        (tenant, CALL, "productie", "database_herstart")
+    ]
 
 
 async def test_a_fetched_message_is_forgotten_when_rvig_no_longer_has_it(database: Database, tenant: int):
