@@ -19,6 +19,7 @@ from gateway.keys_commands import keys
 from gateway.register_commands import register
 from gateway.simulator.settings import Environment
 from gateway.telemetry import configure_logging
+from gateway.verbindingstest_command import verbindingstest
 from tenants.admins import Role
 from tenants.faults import InputRefused
 from tenants.keyring import KeyringError
@@ -36,6 +37,7 @@ def main() -> None:
 
 main.add_command(keys)
 main.add_command(register)
+main.add_command(verbindingstest)
 
 
 def run_until_signal(run: Callable[[asyncio.Event], Awaitable[None]], *, loop: str = "uvloop") -> None:

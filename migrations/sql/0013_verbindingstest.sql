@@ -75,6 +75,9 @@ CREATE TABLE registry.rvig_stand (
   FOREIGN KEY (tenant_id, aansluiting_id) REFERENCES registry.aansluiting
 );
 
+-- Why a credential was put to use that no test had succeeded with; the history keeps it.
+ALTER TABLE registry.credential ADD COLUMN untried_reason registry.text_line;
+
 CREATE TRIGGER raise_version BEFORE UPDATE ON registry.verbindingstest FOR EACH ROW EXECUTE FUNCTION registry.raise_version();
 -- The fact of a test stands in the tenant's history: who asked, and how it ended.
 CREATE TRIGGER note_asked AFTER INSERT ON registry.verbindingstest FOR EACH ROW EXECUTE FUNCTION registry.note_change();

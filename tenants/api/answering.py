@@ -6,7 +6,7 @@ the API here, and nowhere else.
 
 import asyncpg
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from tenants.api.authenticating import admit
 from tenants.api.proposing import propose
@@ -61,6 +61,8 @@ def _written(made: Answer) -> Response:
     headers = dict(made.headers)
     if made.version is not None:
         headers["ETag"] = f'"{made.version}"'
+    if made.lines is not None:
+        return StreamingResponse(made.lines, made.status, headers, made.media_type)
     if made.body is None:
         return Response(status_code=made.status, headers=headers)
     return Response(content=as_bytes(made.body), status_code=made.status, headers=headers, media_type=made.media_type)

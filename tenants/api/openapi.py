@@ -124,7 +124,7 @@ def _responses(route: Route) -> dict[str, Any]:
         refusals |= _WITH_BODY
     for applies, words_of in ((route.of_tenant, _OF_TENANT), (route.demands_version, _VERSIONED)):
         refusals |= words_of if applies else {}
-    refusals |= {status: _OTHERS[status] for status in route.refusals}
+    refusals |= {status: (_OTHERS | _ALWAYS)[status] for status in route.refusals}
     refusals |= _IDEMPOTENT if route.idempotent else {}
     for status, words in sorted(refusals.items()):
         content = {"application/problem+json": {"schema": _reference(Probleem)}}

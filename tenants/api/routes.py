@@ -8,6 +8,7 @@ from typing import Final
 from tenants.api.beheer_routes import BEHEER_ROUTES
 from tenants.api.blokkades import lift_blokkade, set_blokkade, show_blokkades
 from tenants.api.certificaten_routes import CERTIFICATEN_ROUTES
+from tenants.api.credentials import CREDENTIAL_ROUTES
 from tenants.api.inzage_routes import INZAGE_ROUTES
 from tenants.api.register import zoek_protocolregels
 from tenants.api.register_shapes import Protocolregels, Zoekvraag
@@ -24,6 +25,7 @@ from tenants.api.shapes import (
     Wijzigingen,
     WijzigingenVraag,
 )
+from tenants.api.verbindingstesten import VERBINDINGSTEST_ROUTES
 
 
 async def show_openapi(asked: Asked) -> Answer:
@@ -103,6 +105,8 @@ ROUTES: Final[tuple[Route, ...]] = (
         query=WijzigingenVraag,
     ),
     *INZAGE_ROUTES,
+    *CREDENTIAL_ROUTES,
+    *VERBINDINGSTEST_ROUTES,
     *BEHEER_ROUTES,
     *RESOURCE_ROUTES,
     *CERTIFICATEN_ROUTES,

@@ -48,7 +48,7 @@ class Answer:
     """What a route answers. `body` None is an empty answer; bytes are a file of `media_type`.
 
     `version` is that of the one thing which is shown, and becomes its ETag. `shows_secret` says that the body holds what
-    is shown this once: it is never kept for a repeated request.
+    is shown this once: it is never kept for a repeated request. `lines` go out one by one in place of a body, as they come.
     """
 
     status: int
@@ -57,6 +57,7 @@ class Answer:
     media_type: str = "application/json"
     version: int | None = None
     shows_secret: bool = False
+    lines: AsyncIterator[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from tests.admin.beheer_cases import BEHEER_CASES
 from tests.admin.conftest import Api
 from tests.admin.regels import Recorder
 from tests.admin.resource_cases import RESOURCE_CASES
+from tests.admin.verbinding_cases import VERBINDING_CASES
 from tests.worlds import World
 
 WHO = (None, "operator", "beheerder", "auditor", "other-beheerder", "other-auditor")
@@ -137,7 +138,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", "/v1/datalekrapporten"): Case(
         AUDITORS, json=lambda _: {"reden": "Lek", "periode": PERIOD_OF_LEAK, "gebruiker": "j.jansen", "vorm": "json"}
     ),
-    **{key: Case(**given) for key, given in (BEHEER_CASES | RESOURCE_CASES).items()},
+    **{key: Case(**given) for key, given in (BEHEER_CASES | RESOURCE_CASES | VERBINDING_CASES).items()},
     # Certificates: the operator names the tenant, and whoever changes one the version that was seen.
     ("GET", "/v1/certificaten"): Case({**OWN, "operator": 400}),
     ("GET", "/v1/certificaten/{nummer}"): Case({**ABSENT, "operator": 400}, path=numbered("/v1/certificaten/{nummer}")),
