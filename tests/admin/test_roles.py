@@ -114,6 +114,7 @@ CASES: dict[tuple[str, str], Case] = {
         path=numbered("/v1/inzageverzoeken/{nummer}/uitkomsten"),
         json=lambda _: {"reden": "Inzage", "vorm": "json"},
     ),
+    ("GET", "/v1/onbekende-uitkomsten"): Case(AUDITORS),
     ("POST", "/v1/correctielijsten"): Case(
         AUDITORS, json=lambda _: {"reden": "Correctie", "burgerservicenummer": "999990019", "rubrieken": ["010240"]}
     ),
