@@ -20,6 +20,7 @@ class Standing:
     state: str
     certificate_until: datetime | None = None
     chosen_by_header: tuple[str, ...] = ()
+    certificate_state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,10 @@ def _findings(standing: Standing, now: datetime) -> Iterator[Finding]:
     if facts.exception is not None and facts.certificate_oin != facts.organisation_oin:
         text = f"De aansluiting gebruikt bij uitzondering het certificaat van OIN {facts.certificate_oin}."
         yield Finding("certificaatVanAndereOrganisatie", text, BEHEERDER, "alarms", due=facts.exception.valid_until)
+    if standing.certificate_state == "revoked":
+        yield Finding("certificaatIngetrokken", "Het certificaat is ingetrokken.", BEHEERDER, "stops")
+    elif standing.certificate_state == "retired":
+        yield Finding("certificaatUitgefaseerd", "Het certificaat is uitgefaseerd.", BEHEERDER, "stops")
     if standing.certificate_until is not None:
         yield from _expiry(standing.certificate_until, now)
     for name in standing.chosen_by_header:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
@@ -71,10 +72,9 @@ def test_after_the_end_of_a_list_nobody_gets_in_and_before_it_everybody_does(lis
     leaf = tree.leaf()
     revocations = Revocations("named")
     revocations.replace(lists_of(tree))
-    for ahead, expected in ((47 * HOUR, None), (48 * HOUR, "intrekkingOnbekend")):
-        certificates = ClientCertificates(
-            (tree.root.certificate,), lambda ahead=ahead: time.time() + ahead, revocations
-        )
+    moments: tuple[tuple[float, str | None], ...] = ((47 * HOUR, None), (48 * HOUR, "intrekkingOnbekend"))
+    for ahead, expected in moments:
+        certificates = replace(made(tree, ahead=ahead)[0], revocations=revocations)
         assert refusal(certificates, tree, leaf, listener=listener) == expected
 
 

@@ -117,3 +117,6 @@ async def test_naleving_tells_what_stops_first_then_what_will_by_date(connection
     assert [one.kind for one in found.agreements] == ["verwerkersovereenkomst"]
     (expired,) = naleving([Standing(facts, "concept", now)], now)
     assert ("certificaatVerlopen", "stops") in {(one.code, one.severity) for _, _, one in expired.findings}
+    for state, code in (("revoked", "certificaatIngetrokken"), ("retired", "certificaatUitgefaseerd")):
+        (ended,) = naleving([Standing(facts, "concept", now + timedelta(days=400), certificate_state=state)], now)
+        assert (code, "stops") in {(one.code, one.severity) for _, _, one in ended.findings}
