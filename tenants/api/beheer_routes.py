@@ -121,7 +121,7 @@ BEHEER_ROUTES: Final[tuple[Route, ...]] = (
         "POST", "/v1/machtigingen/{nummer}/registerbeleid", "vraagRegisterbeleid",
         "Vraag de auditor toe te staan wat een machtiging buiten het register laat.",
         _BEHEERDER, voorstellen.sta_registerbeleid_toe, {204: None}, refusals=_GONE,
-        body=voorstel_shapes.Registerbeleid, of_tenant=True, versioned=True, vier_ogen=auditor_grants,
+        body=voorstel_shapes.RegisterbeleidVraag, of_tenant=True, versioned=True, vier_ogen=auditor_grants,
     ),
 )  # fmt: skip
 """What is of the tenant itself is `eigen`: nobody does it by a mandate."""

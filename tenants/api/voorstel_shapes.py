@@ -65,7 +65,7 @@ class Besluit(Shape):
     antwoord: Any = None
 
 
-class Registerbeleid(Shape):
+class RegisterbeleidVraag(Shape):
     """Ask that a machtiging may leave out of the register what it says (Besluit BRP 42 or 46)."""
 
     reden: Reden
