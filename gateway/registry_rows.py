@@ -43,7 +43,7 @@ _KEYS = """SELECT tenant_id, year, public_key, index_key_for_gateway
   FROM registry.tenant_key WHERE ($1::bigint[] IS NULL OR tenant_id = ANY ($1)) AND destroyed_at IS NULL"""
 AANSLUITING_COLUMNS = """a.tenant_id, a.aansluiting_id, a.version, a.afnemer_id, a.organisation_oin, n.gemeentecode, n.mailbox_id,
     a.environment, a.pattern, a.state, a.scope_template, a.resource_server, a.valid_from, a.valid_until,
-    c.tenant_id AS certificate_tenant_id, c.certificate_id, c.oin AS certificate_oin, c.fingerprint, c.chain_pem, c.key_sealed, c.not_before, c.not_after, c.made_inside,
+    c.tenant_id AS certificate_tenant_id, c.certificate_id, c.oin AS certificate_oin, c.fingerprint, c.chain_pem, COALESCE(c.key_sealed, '') AS key_sealed, c.not_before, c.not_after, c.made_inside,
     c.state AS certificate_state, r.credential_id, r.client_id, r.secret_sealed, r.authentication,
     r.state AS credential_state, r.version AS credential_version"""
 """Of registry.aansluiting a, its afnemer n, certificate c and credential r."""
@@ -53,7 +53,8 @@ _AANSLUITINGEN = f"""SELECT {AANSLUITING_COLUMNS}
   JOIN registry.certificate c ON c.tenant_id = a.certificate_tenant_id AND c.certificate_id = a.certificate_id
   JOIN registry.credential r ON r.tenant_id = a.tenant_id AND r.credential_id = a.credential_id
   WHERE ($1::bigint[] IS NULL OR a.tenant_id = ANY ($1)) AND a.state <> 'beeindigd'
-    AND c.fingerprint IS NOT NULL AND c.key_sealed IS NOT NULL"""  # noqa: S608 - the columns are those above
+    -- A key that was destroyed is that of a certificate whose state lets nothing leave, and that is what is told.
+    AND c.fingerprint IS NOT NULL"""  # noqa: S608 - the columns are those above
 _TAAKSYSTEMEN = """SELECT tenant_id, taaksysteem_id, version, name, environment, state, vaste_aansluiting_tenant_id, vaste_aansluiting_id,
     header_profile, requires
   FROM registry.taaksysteem WHERE $1::bigint[] IS NULL OR tenant_id = ANY ($1)"""

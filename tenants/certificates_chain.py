@@ -40,7 +40,9 @@ def find_path(
     if not is_readable(leaf):
         return Path((leaf,), False, (Remark("certificaatOnleesbaar", "Het certificaat is niet te lezen."),))
     known = tuple(one for one in dict.fromkeys(others) if is_readable(one))
-    best = _walk((leaf,), known, frozenset(anchors))
+    # An authority that was renewed with its key may be given twice: the one that is valid now goes first.
+    first = sorted((*anchors, *known), key=lambda one: not one.not_valid_before_utc <= now < one.not_valid_after_utc)
+    best = _walk((leaf,), first, frozenset(anchors), {leaf})
     anchored = best[-1] in anchors
     faults = [*_faults_of_links(best, now)]
     if not anchored:
@@ -76,19 +78,24 @@ def has_signed(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 
 def _walk(
-    path: tuple[x509.Certificate, ...], known: tuple[x509.Certificate, ...], anchors: frozenset[x509.Certificate]
+    path: tuple[x509.Certificate, ...],
+    known: Sequence[x509.Certificate],
+    anchors: frozenset[x509.Certificate],
+    seen: set[x509.Certificate],
 ) -> tuple[x509.Certificate, ...]:
-    """The first way that reaches an anchor, else the longest. Depth and number of certificates are bounded."""
+    """The first way that reaches an anchor, else the longest.
+
+    Each certificate is gone through once: what was made to lead in circles costs no more than what does not.
+    """
     last = path[-1]
-    if last in anchors:
+    if last in anchors or len(path) == _LONGEST:
         return path
     best = path
-    if len(path) == _LONGEST:
-        return best
-    for issuer in (*anchors, *known):
-        if issuer in path or issuer.subject != last.issuer or not has_signed(issuer, last):
+    for issuer in known:
+        if issuer in seen or issuer.subject != last.issuer or not has_signed(issuer, last):
             continue
-        found = _walk((*path, issuer), known, anchors)
+        seen.add(issuer)
+        found = _walk((*path, issuer), known, anchors, seen)
         if found[-1] in anchors:
             return found
         best = max(best, found, key=len)

@@ -1,6 +1,7 @@
 """What a certificate must be before a call may leave with it: each fault in words, and all of them at once."""
 
 import datetime as dt
+import time
 from dataclasses import replace
 
 import pytest
@@ -240,3 +241,22 @@ def test_a_chain_without_one_of_its_links_is_refused(kept: set[int], rooted: boo
     others = [TREE.between[number] for number in kept] + ([TREE.root.certificate] if rooted else [])
     whole = find_path(leaf.certificate, others, [TREE.root.certificate], NOW)
     assert (whole.faults == ()) == (kept == {0, 1})
+
+
+def test_certificates_that_lead_in_circles_cost_no_more_than_others():
+    key = ec.generate_private_key(ec.SECP256R1())
+    first = make_authority("Kring CA", None, None, NOW, key=key)
+    circle = [make_authority("Kring CA", first, None, NOW, key=key).certificate for _ in range(11)]
+    leaf = TREE.leaf(issuer=Authority(first.certificate, key))
+    began = time.perf_counter()
+    assert codes(leaf, *circle)
+    assert time.perf_counter() - began < 1
+
+
+def test_an_authority_that_was_renewed_serves_beside_the_one_that_ended():
+    old = make_authority("I", TREE.domain, 0, NOW, key=TREE.issuing.key, valid=(-9 * DAY, -DAY))
+    new = make_authority("I", TREE.domain, 0, NOW, key=TREE.issuing.key)
+    leaf = TREE.leaf(issuer=new)
+    for order in ((old, new), (new, old)):
+        given_ = (leaf.certificate, *(one.certificate for one in order), TREE.domain.certificate)
+        assert check_certificate(given_, leaf.public, OIN, AROUND).environments == ("productie",)
