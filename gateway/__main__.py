@@ -17,6 +17,7 @@ from gateway.config import ConfigError, GatewayConfig
 from gateway.hardening import forbid_dumps
 from gateway.keys_commands import keys
 from gateway.register_commands import register
+from gateway.retention_commands import end_contract, retention
 from gateway.simulator.settings import Environment
 from gateway.telemetry import configure_logging
 from gateway.verbindingstest_command import verbindingstest
@@ -38,6 +39,8 @@ def main() -> None:
 main.add_command(keys)
 main.add_command(register)
 main.add_command(verbindingstest)
+register.add_command(retention)
+register.add_command(end_contract)
 
 
 def run_until_signal(run: Callable[[asyncio.Event], Awaitable[None]], *, loop: str = "uvloop") -> None:

@@ -26,6 +26,7 @@ from tenants.api.shapes import (
     WijzigingenVraag,
 )
 from tenants.api.verbindingstesten import VERBINDINGSTEST_ROUTES
+from tenants.api.vernietigingen import VERNIETIGING_ROUTES
 
 
 async def show_openapi(asked: Asked) -> Answer:
@@ -110,4 +111,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *BEHEER_ROUTES,
     *RESOURCE_ROUTES,
     *CERTIFICATEN_ROUTES,
+    *VERNIETIGING_ROUTES,
 )

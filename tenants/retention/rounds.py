@@ -67,12 +67,17 @@ async def _work_one_session(
     try:
         leading = False
         while not shutdown.is_set():
-            leading = leading or bool(await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", *_LEADER))
+            leading = leading or await lead(connection)
             waiting = await run_round(connection, pace, metrics, shutdown) if leading else False
             await _rest(shutdown, min(_SOON, config.retention_every) if waiting else config.retention_every)
     finally:
         with suppress(*_TROUBLE):
             await connection.close(timeout=2)
+
+
+async def lead(connection: asyncpg.Connection) -> bool:
+    """Become the one that destroys, if nobody is."""
+    return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", *_LEADER))
 
 
 async def run_round(

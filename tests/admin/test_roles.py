@@ -176,6 +176,22 @@ CASES: dict[tuple[str, str], Case] = {
         path=numbered("/v1/certificaten/{nummer}/intrekking"),
         json=lambda _: {"reden": "Gelekt"},
     ),
+    ("GET", "/v1/vernietigingen"): Case(AUDITORS),
+    ("GET", "/v1/vernietigingen/voorgenomen"): Case(AUDITORS),
+    ("GET", "/v1/vernietigingsstops"): Case(AUDITORS),
+    ("POST", "/v1/vernietigingsstops"): Case(
+        {"auditor": 201, "other-auditor": 201}, json=lambda _: {"reden": "Rechtszaak"}
+    ),
+    ("POST", "/v1/vernietigingsstops/{nummer}/stappen"): Case(
+        {"auditor": 404, "other-auditor": 404},
+        path=numbered("/v1/vernietigingsstops/{nummer}/stappen"),
+        json=lambda _: {"soort": "opheffing_gevraagd", "reden": "Voorbij"},
+    ),
+    ("GET", "/v1/contracteinde"): Case(AUDITORS),
+    ("POST", "/v1/contracteinde/besluiten"): Case(
+        {"auditor": 409, "other-auditor": 409},
+        json=lambda _: {"besluit": "bevestigd", "archief": "0" * 64, "reden": "Ontvangen"},
+    ),
     ("GET", "/v1/doelbindingen"): Case(OWN),
     ("POST", "/v1/doelbindingen"): Case(OWN, json=lambda _: {"doelbinding": "taak", "omschrijving": "Een taak"}),
 }
@@ -190,7 +206,16 @@ def test_no_route_is_public_but_the_description():
 
 
 def test_the_operator_has_no_route_into_the_register():
-    of_register = ("protocolregels", "inzage", "correctie", "steekproeven", "rapporten", "doelbindingen")
+    of_register = (
+        "protocolregels",
+        "inzage",
+        "vernietiging",
+        "contracteinde",
+        "correctie",
+        "steekproeven",
+        "rapporten",
+        "doelbindingen",
+    )
     found = [route for route in ROUTES if any(name in route.path for name in of_register)]
     assert len(found) > 10
     assert not [route for route in found if "operator" in route.roles]
