@@ -151,9 +151,16 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
 
 
 async def run_gateway(
-    config: GatewayConfig, *, shutdown: asyncio.Event, ready: Callable[[int, int], None] | None = None
+    config: GatewayConfig,
+    *,
+    shutdown: asyncio.Event,
+    ready: Callable[[int, int], None] | None = None,
+    listen_fd: int | None = None,
 ) -> None:
-    """Serve until `shutdown` is set. `ready` is told the callers' port and the watchers' port."""
+    """Serve until `shutdown` is set. `ready` is told the callers' port and the watchers' port.
+
+    A worker is given `listen_fd`, a socket of its parent's that listens already.
+    """
     configure_logging()
     async with gateway_of(config) as gateway:
         # What was made at the start stays: looking through it again and again would only lengthen the tail.
@@ -172,8 +179,10 @@ async def run_gateway(
             config.certificate_file,
             config.key_file,
             drain_seconds=config.drain_seconds,
+            drain_idle_seconds=config.drain_idle_seconds,
             client_ca_file=None if config.client_certificates == "off" else config.client_ca_file,
             client_required=config.client_certificates == "required",
+            listen_fd=listen_fd,
         )
         calls_ended = asyncio.Event()
         watching = make_watching(gateway.metrics.registry, gateway.checks, gateway.reasons)

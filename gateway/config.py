@@ -52,6 +52,7 @@ class GatewayConfig(Settings):
     open_timeout: float = Field(default=2.0, gt=0)
     close_timeout: float = Field(default=5.0, gt=0)
     drain_seconds: float = Field(default=40.0, gt=0)
+    drain_idle_seconds: float = Field(default=2.0, ge=0)
     client_certificates: str = Field(default="off", pattern="^(off|optional|required)$")
     client_ca_file: Path | None = None
     client_revocation: str = Field(default="named", pattern="^(off|named|required)$")
@@ -65,6 +66,7 @@ class GatewayConfig(Settings):
     idp_keys_interval: float = Field(default=30.0, ge=1)
     idp_keys_max_age: float = Field(default=86_400.0, ge=60)
     durability: Literal["standby", "disk", "none"] = "standby"
+    workers: int = Field(default=1, ge=1, le=64)
     loop: str = Field(default="uvloop", pattern="^(uvloop|asyncio)$")
 
     @model_validator(mode="after")

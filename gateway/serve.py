@@ -6,6 +6,7 @@ running calls end; hypercorn's own `graceful_timeout` cuts calls with a 500, and
 """
 
 import asyncio
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from hypercorn.asyncio.lifespan import Lifespan
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
@@ -25,6 +27,7 @@ from gateway.peer import tls_extension, with_tls
 
 _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _BACKLOG: Final = 1024
+_log = structlog.get_logger("koppelpunt.http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,13 @@ class ServeSettings:
     times: Times = field(default_factory=Times)
     handshake_seconds: float = 10.0
     drain_seconds: float = 40.0
+    drain_idle_seconds: float = 0.0
     most_head: int = 16 * 1024
     most_connections: int = 4096
     most_requests: int = 10_000
     reuse_port: bool = False
+    listen_fd: int | None = None
+    renew_seconds: float = 10.0
     client_ca_file: Path | None = None
     client_required: bool = False
 
@@ -102,7 +108,6 @@ async def serve(
 
     Raises OSError when the address or the certificate cannot be used, and whatever the application's start raises.
     """
-    host, port = _split(settings.bind)
     config = _make_config(settings)
     context = WorkerContext(None)
     http: type[Http1] = type("Http1OfServer", (Http1,), {"unreadable": staticmethod(unreadable)})
@@ -134,29 +139,55 @@ async def serve(
         await lifespan.wait_for_startup()
         if lifespan_task.done():
             lifespan_task.result()
-        server = await asyncio.start_server(
-            accept, host, port, backlog=_BACKLOG, reuse_port=settings.reuse_port or None, **tls
-        )
+        server = await asyncio.start_server(accept, backlog=_BACKLOG, **_listening(settings), **tls)
         if ready is not None:
             ready(server.sockets[0].getsockname()[1])
+        renewing = asyncio.create_task(_renew(settings, tls.get("ssl")))
         try:
             await shutdown.wait()
         finally:
+            renewing.cancel()
             server.close()
             await context.terminated.set()
-            await _drain(connections, tasks, settings.drain_seconds)
+            await _drain(connections, tasks, settings)
         await lifespan.wait_for_shutdown()
     finally:
         lifespan_task.cancel()
         await asyncio.gather(lifespan_task, return_exceptions=True)
 
 
-async def _drain(connections: set[Connection], tasks: set[asyncio.Task[Any]], seconds: float) -> None:
-    """Close what is idle, wait for the rest, and give up on what is left after `seconds`."""
+async def _renew(settings: ServeSettings, context: ssl.SSLContext | None) -> None:
+    """Show the certificate that its files hold, soon after they change; a pair that does not fit is not taken."""
+    if context is None or settings.certificate_file is None or settings.key_file is None:
+        return
+    known = _written(settings)
+    while True:
+        await asyncio.sleep(settings.renew_seconds)
+        try:
+            found = _written(settings)
+            if found != known:
+                # First into a context of its own: a living one must never be left with half a pair.
+                make_server_context(settings.certificate_file, settings.key_file)
+                context.load_cert_chain(settings.certificate_file, settings.key_file)
+                known = found
+                _log.info("server_certificate_renewed")
+        except (OSError, ssl.SSLError) as error:
+            _log.error("server_certificate_not_renewed", error=type(error).__name__)
+
+
+def _written(settings: ServeSettings) -> list[tuple[int, int]]:
+    files = (settings.certificate_file, settings.key_file)
+    return [(found.st_mtime_ns, found.st_ino) for found in (one.stat() for one in files if one is not None)]
+
+
+async def _drain(connections: set[Connection], tasks: set[asyncio.Task[Any]], settings: ServeSettings) -> None:
+    """Let what is idle be used once more, close it, wait for the rest, and give up on what is left after `drain_seconds`."""
+    if tasks and settings.drain_idle_seconds:
+        await asyncio.wait(tuple(tasks), timeout=settings.drain_idle_seconds)
     for connection in tuple(connections):
         connection.close_if_idle()
     if tasks:
-        await asyncio.wait(tuple(tasks), timeout=seconds)
+        await asyncio.wait(tuple(tasks), timeout=settings.drain_seconds)
     for connection in tuple(connections):
         connection.abort()
     await asyncio.gather(*tuple(tasks), return_exceptions=True)
@@ -198,6 +229,13 @@ async def serve_strictly(
     """`serve` with the arguments of `tenants.serve.serve`: the admin API is read as strictly as the calls."""
     settings = ServeSettings(bind, certificate_file, key_file)
     await serve(app, settings, shutdown=shutdown, ready=ready)
+
+
+def _listening(settings: ServeSettings) -> dict[str, Any]:
+    if settings.listen_fd is not None:
+        return {"sock": socket.socket(fileno=settings.listen_fd)}
+    host, port = _split(settings.bind)
+    return {"host": host, "port": port, "reuse_port": settings.reuse_port or None}
 
 
 def _split(bind: str) -> tuple[str, int]:

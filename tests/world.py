@@ -233,7 +233,7 @@ class World:
                 sys.executable, "-m", "gateway", "gateway",
                 env=environment | self.config(instance=name, **settings), stdout=stream, stderr=asyncio.subprocess.STDOUT,
             )  # fmt: skip
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not (ready := _ready_line(output)):
                 if process.returncode is not None:
                     raise RuntimeError(output.read_text())
