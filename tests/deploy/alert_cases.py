@@ -125,4 +125,6 @@ CASES: Final[dict[str, Case]] = {
     "KoppelpuntRetentionOverdue": _one(
         "koppelpunt_retention_overdue_months", 'tenant="3"', "1x400", "0x400", at="25h", every="10m"
     ),
+    "KoppelpuntShutOutByRvig": _one("koppelpunt_rvig_stands", 'kind="account"', "1x180", "0x180"),
+    "KoppelpuntWorkersLost": _grows("koppelpunt_workers_lost_total", ""),
 }

@@ -26,7 +26,7 @@ DASHBOARDS = sorted((CHART / "files" / "dashboards").glob("*.json"))
 NAMES = re.compile(r"\bkoppelpunt_[a-z_]+")
 BOUNDED = {
     "tenant", "certificate", "destination", "issuer", "api", "outcome", "step", "code", "event", "environment", "kind",
-    "state", "check", "year", "register", "route", "status", "pool", "chore",
+    "state", "check", "year", "register", "route", "status", "pool", "chore", "cause",
 }  # fmt: skip
 """Labels whose values are numbers of the registry, or names and codes of this software and the catalogue."""
 
