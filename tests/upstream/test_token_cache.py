@@ -384,6 +384,38 @@ async def test_fresh_tokens_that_are_refused_again_and_again_are_not_asked_for_a
     assert len(refused) > 580
 
 
+async def test_a_token_that_is_taken_in_between_makes_no_row_of_refusals(
+    tokens, endpoint, server, environment, first, clock
+):
+    for _ in range(6):
+        refused = await tokens.get(first, environment, PERSONEN)
+        assert tokens.invalidate(refused)
+        tokens.accept(await tokens.get(first, environment, PERSONEN))
+    assert await tokens.get(first, environment, PERSONEN)
+
+
+async def test_what_was_refused_is_asked_again_at_once_when_it_is_forgiven(
+    tokens, endpoint, server, environment, first
+):
+    endpoint.status = "401 Unauthorized"
+    for _ in range(2):
+        with pytest.raises(TokenRefused):
+            await tokens.get(first, environment, PERSONEN)
+    tokens.forgive(first, environment, PERSONEN)
+    endpoint.status = "200 OK"
+    assert await tokens.get(first, environment, PERSONEN)
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "refusal"), [("HEAD", b"", True), ("GET", b"", False), ("HEAD", b"{}", False)]
+)
+def test_a_dead_token_is_seen_from_the_status_alone_where_an_answer_has_no_words(method, body, refusal):
+    environment = stage.make_environment("https://rvig.invalid")
+    assert is_refusal(environment, Answered(401, {}, body), method) is refusal
+    assert not is_refusal(environment, Answered(404, {}, body), method)
+
+
 async def test_a_token_that_worked_for_long_may_be_given_up_without_a_pause(
     tokens, endpoint, server, environment, first, clock
 ):
