@@ -18,6 +18,8 @@ from tests.benchmarks.figures import (
     measure_registered,
 )
 from tests.benchmarks.inzage import measure_inzage
+from tests.benchmarks.size import measure_size
+from tests.benchmarks.stalls import measure_stalls
 from tests.benchmarks.trees import measure_sealing, measure_verification
 from tests.databases import Cluster, cluster
 
@@ -33,6 +35,8 @@ FIGURES: dict[str, Callable[[Cluster], Coroutine[Any, Any, None]]] = {
     "verification": measure_verification,
     "callers": measure_callers,
     "inzage": measure_inzage,
+    "size": measure_size,
+    "stalls": measure_stalls,
 }
 
 

@@ -91,7 +91,7 @@ class Stage:
             while True:
                 found = [line for line in output.read_text(errors="replace").splitlines() if line.startswith("ready ")]
                 if found:
-                    return Process(process, int(dict(part.split("=") for part in found[0].split()[1:])["port"]))
+                    return Process(process, int(dict(part.split("=") for part in found[0].split()[1:]).get("port", 0)))
                 if process.returncode is not None:
                     raise RuntimeError(output.read_text())
                 await asyncio.sleep(0.02)
