@@ -205,14 +205,17 @@ class Stands:
         if self._known(seen.key) is None:
             self._next[seen.key] = now + _FIRST_REST
         self._notice(seen.kind, aansluiting)
-        self._write(self._write_seen(seen))
+        self._write(self._write_seen(seen), aansluiting)
 
     def _release(self, key: Key, aansluiting: Aansluiting) -> None:
         self._mine.pop(key, None)
         self._next.pop(key, None)
         self._over[key] = self._clock() + _GRACE
         self._notice("rvigLaatWeerToe", aansluiting)
-        self._write(self._store.release(key, aansluiting.credential.credential_id, aansluiting.certificate.fingerprint))
+        self._write(
+            self._store.release(key, aansluiting.credential.credential_id, aansluiting.certificate.fingerprint),
+            aansluiting,
+        )
 
     async def _write_seen(self, seen: Seen) -> None:
         probe_at = await self._store.note(seen)
@@ -222,21 +225,19 @@ class Stands:
         if mine is not None and mine[0] is seen:
             self._mine[seen.key] = (seen, min(mine[1], now + _GRACE))
 
-    def _write(self, writing: Awaitable[None]) -> None:
+    def _write(self, writing: Awaitable[None], aansluiting: Aansluiting) -> None:
         """In the background: no call waits for what others are to know."""
 
         async def write() -> None:
             try:
                 await writing
             except self._trouble:
-                self._notice_unwritten()
+                # Here it holds for the first rest all the same; other replicas find out by themselves.
+                self._notice("rvigStandNietGeschreven", aansluiting)
 
         task = asyncio.get_running_loop().create_task(write())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _notice_unwritten(self) -> None:
-        """What could not be written holds here for the first rest; whoever makes the next call finds out again."""
 
 
 def _is_of(stand: Seen | RvigStand, aansluiting: Aansluiting) -> bool:
