@@ -22,7 +22,8 @@ def faults_in_words(
     if kind == "gemeente" and not ontvanger.strip():
         yield "/ontvanger", "Een gemeente verstrekt zelf: noem de ontvanger, een overheidsorgaan of derde."
     for api, restrictions in rights.items():
-        if api in WITHOUT_FIELDS and restrictions.get("fields") not in {None, BY_BESLUIT}:
+        fields = restrictions.get("fields")
+        if api in WITHOUT_FIELDS and fields is not None and fields != BY_BESLUIT:
             yield f"/rechten/{api}/velden", "Deze API antwoordt in haar geheel: alle velden, of autorisatiebesluit."
     yield from _faults_of_policy(policy, rights, kind, grondslag)
 
