@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from tenants.admins import PREFIX, Admin, Role, recognise, scope_of
 from tenants.api.problems import Refused
-from tenants.api.routing import TENANT_HEADER, Rooms, Route
+from tenants.api.routing import ACTOR, TENANT_HEADER, Rooms, Route
 from tenants.beheer_tokens import TokenRefused
 from tenants.beheerders import standing_mandaat
 from tenants.keysets import KeysUnavailable
@@ -41,7 +41,13 @@ async def admit(request: Request, route: Route, rooms: Rooms) -> Admitted:
     except Refused as refusal:
         # By the fields of BIO2; never what was presented.
         log.warning(
-            "toegang_geweigerd", actie=route.name, resultaat=refusal.status, code=refusal.code, oorsprong="tenants"
+            "toegang_geweigerd",
+            actie=route.name,
+            object=route.path,
+            resultaat=refusal.status,
+            code=refusal.code,
+            oorsprong="tenants",
+            actor=request.scope.get(ACTOR, ""),
         )
         raise
 
@@ -92,6 +98,8 @@ async def _of_token(rooms: Rooms, token: str) -> list[Admin]:
 
 async def _admit(request: Request, route: Route, rooms: Rooms) -> Admitted:
     admins = await authenticate(request, rooms)
+    # Whoever is refused from here on is known: the log says who it was.
+    request.scope[ACTOR] = admins[0].actor
     opened = [one for one in admins if one.routes is None or (route.name in one.routes and not route.eigen)]
     if not opened:
         raise Refused(403, "sleutelMagDitNiet", "Deze sleutel is niet voor dit adres.")

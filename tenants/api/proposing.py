@@ -104,8 +104,10 @@ async def _propose(route: Route, asked: Asked, connection: asyncpg.Connection, a
         body=None if asked.body is None else asked.body.model_dump_json(by_alias=True, exclude_unset=True),
         version=asked.version,
     )
-    number = await keep_voorstel(connection, asked.tenant_id, request, accepts)
-    made = await find_voorstel(connection, asked.tenant_id, number)
+    # In a scope of its own: within an acceptance the actor is more than who opened the transaction.
+    async with asked.scope():
+        number = await keep_voorstel(connection, asked.tenant_id, request, accepts)
+        made = await find_voorstel(connection, asked.tenant_id, number)
     shown = Voorgesteld(voorstel=number, aanvaarder=accepts, geldig_tot=made.valid_until)
     return Answer(202, shown, {"Location": f"/v1/voorstellen/{number}"})
 
@@ -115,7 +117,7 @@ async def _try(route: Route, asked: Asked, connection: asyncpg.Connection, accep
     trial = connection.transaction()
     await trial.start()
     try:
-        await route.endpoint(as_accepted(asked, accepts, number=0, actor=f"{accepts}/0 (voorstel)"))
+        await route.endpoint(as_accepted(asked, accepts, number=0, actor=f"{accepts}/0 (voorstel 0)"))
         return await changed_only_proef(connection, asked.tenant_id)
     finally:
         await trial.rollback()
