@@ -42,7 +42,7 @@ from gateway.snapshot import Snapshot
 from gateway.stands import Stands, shut_out
 from gateway.telemetry import CallRecord, note_security
 from gateway.token_request import Token
-from gateway.tokens import Tokens, is_refusal
+from gateway.tokens import Tokens, is_refusal, may_be_refusal
 from gateway.upstream import Upstream
 
 MOST_TRIES = 4
@@ -145,11 +145,13 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
             # A crash here: RvIG may have answered and recorded; nobody got the answer. Still uitkomst onbekend.
             answered = time.monotonic()
             contents = read_contents(asking, result)
-            refused = isinstance(result, Answered) and is_refusal(choice.environment, result, bevraging.method)
+            refused = isinstance(result, Answered) and is_refusal(choice.environment, result)
             fault = unusable(result, contents, token_refused=refused)
             if isinstance(result, Answered):
                 ticket.hold(len(result.body))
                 fault = _judge(result, choice, token, gate, careful=careful, refused=refused) or fault
+                if may_be_refusal(choice.environment, result, bevraging.method):
+                    gate.tokens.invalidate(token)
             # What is not passed on is taken out before the closing, so that the closing can say what the caller gets.
             passed, withheld, fault = pass_on(result, fault, bevraging, asking, choice.machtiging)
             spent = Spent(token=had - asked, upstream=answered - opened, total=answered - record.begun)

@@ -252,15 +252,19 @@ class Tokens:
         return min(bounds[0] * 2.0 ** min(count - 1, 30), bounds[1]) * (0.75 + self._jitter() / 2)
 
 
-def is_refusal(environment: Environment, answered: Answered, method: str = "POST") -> bool:
+def is_refusal(environment: Environment, answered: Answered) -> bool:
     """Whether this answer says *your token does not work*: exactly as the environment's table has it, else not.
 
-    A blocked account is not such an answer: another token would not help, and is never asked for. The answer to HEAD has
-    no words, so that only its status can be compared: a dead token would otherwise live until some other call.
+    A blocked account is not such an answer: another token would not help, and is never asked for.
     """
-    if method == "HEAD" and not answered.body:
-        return any(text.status == answered.status for text in environment.token_refused)
     return matches(environment.token_refused, answered) and not is_blocked(environment, answered)
+
+
+def may_be_refusal(environment: Environment, answered: Answered, method: str) -> bool:
+    """Whether an answer without words may say it: that to HEAD, by its status alone. Reason to give the token up, so that
+    it does not live until some other call; none to repeat the call, as it may be the account that is blocked.
+    """
+    return method == "HEAD" and not answered.body and any(t.status == answered.status for t in environment.token_refused)
 
 
 def _has_ended(entry: _Entry, now: float) -> bool:

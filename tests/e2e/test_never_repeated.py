@@ -59,8 +59,9 @@ ENDS = (
     FaultRule(FaultKind.TRUNCATED),
     FaultRule(FaultKind.WRONG_LENGTH),
     *(FaultRule(FaultKind.STATUS, status=status) for status in (429, 500, 502, 503, 504)),
-    FaultRule(FaultKind.BLOCKED_ACCOUNT),
     FaultRule(FaultKind.REVOKED_OIN),
+    # Last: after it nothing is asked over this aansluiting for a while.
+    FaultRule(FaultKind.BLOCKED_ACCOUNT),
 )
 
 
@@ -167,6 +168,10 @@ async def test_a_refusal_without_words_is_not_taken_for_a_refused_token(stage):
     assert called.status == 502
     assert [one.status for one in stage.seen_of(called)] == [401]
     assert [row.outcome for row in await stage.rows_of(called)] == ["niet_beantwoord"]
+    # But the token is given up, so that the next one is asked for.
+    stage.world.simulator.seen.clear()
+    assert (await stage.call(Ask("HEAD", f"{BERICHTEN}/ping"))).status == 204
+    assert len(stage.world.simulator.seen.tokens()) == 1
 
 
 async def test_a_token_refused_twice_is_not_replaced_a_second_time(stage):
