@@ -107,6 +107,11 @@ async def export_register(
             raise ArchiveError("Another export was begun here; take the directory away, or ask the same.")
     files = await _write_rows(recorded, wish, directory, plan, progress, on_progress)
     files.append(await _write_data_keys(recorded, wish, directory))
+    async with reading_scope(connection, tenant_id, await recorded.number(), actor=wish.actor):
+        now = await make_plan(connection, tenant_id, wish.oin, wish.period)
+    if len(now.proofs) > len(plan.proofs):
+        # Rows may have gone before they were written, by a proof that this export's checkpoint does not know.
+        raise ArchiveError("Something of it was destroyed meanwhile, with proof: take it away and export again.")
     manifest = {**progress.head, "made_at": datetime.now(UTC).isoformat(), "files": [one.as_json() for one in files]}
     write_json(directory / MANIFEST, manifest)
     (directory / PROGRESS).unlink()

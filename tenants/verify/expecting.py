@@ -2,8 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+
+from cryptography.x509 import Certificate
 
 from tenants.checkpoints import BadNote, Checkpoint, VerifierKey, open_note, read_note
 from tenants.export.lines import FORMS, WIJZIGING, canonical
@@ -11,6 +14,7 @@ from tenants.export.plan import Plan
 from tenants.leaves import hash_of_leaf
 from tenants.merkle import is_consistent, is_included
 from tenants.retention.proofs import Destroyed, gather
+from tenants.timestamps import BadTimestamp, open_timestamp
 from tenants.verify.findings import Code, Fault
 from tenants.verify.judging import Expected
 
@@ -23,6 +27,7 @@ class Trust:
     anchors: Sequence[str] = ()
     oin: str | None = None
     gone_before: datetime | None = None
+    timestamp_roots: Sequence[Certificate] = ()
 
 
 def read_anchors(trust: Trust) -> tuple[Checkpoint, ...]:
@@ -37,10 +42,12 @@ def expect(plan: Plan, trust: Trust) -> tuple[Expected, list[Fault]]:
     if not signed.origin.endswith(f"/{plan.oin}") or (trust.oin is not None and trust.oin != plan.oin):
         faults.append(Fault("wrong_register", None, f"it is that of {signed.origin}"))
     passed: list[tuple[Checkpoint, Code]] = []
-    for note in plan.notes:
+    # What a timestamp is about is signed and stands in the tree, or the timestamp says nothing about this register.
+    for note in dict.fromkeys((*plan.notes, *(one.note for one in plan.timestamps))):
         checkpoint = _signed(note, trust, faults)
         if checkpoint.origin == signed.origin:
             passed.append((checkpoint, "tree_differs"))
+    faults += _faults_of_timestamps(plan, trust)
     for anchor in read_anchors(trust):
         if anchor.origin != signed.origin:
             faults.append(Fault("wrong_register", None, f"a checkpoint that you have is of {anchor.origin}"))
@@ -53,6 +60,36 @@ def expect(plan: Plan, trust: Trust) -> tuple[Expected, list[Fault]]:
             faults += _beside(plan, anchor, signed)
     destroyed = _destroyed(plan, signed, faults)
     return Expected(plan.tenant_id, signed, plan.proof, tuple(passed), trust.gone_before, destroyed), faults
+
+
+def note_timestamps(plan: Plan, trust: Trust) -> list[str]:
+    """What the timestamps prove, or that they were not looked at, in words. Those that do not hold are faults."""
+    if not plan.timestamps:
+        return []
+    if not trust.timestamp_roots:
+        return [f"{len(plan.timestamps)} timestamps were not looked at: give the roots of their authority"]
+    moments = {}
+    for one in plan.timestamps:
+        with suppress(BadTimestamp, BadNote):
+            moments[read_note(one.note)[0].size] = open_timestamp(one.token, one.note, trust.timestamp_roots)
+    if not moments:
+        return []
+    size = max(moments)
+    return [
+        f"{len(moments)} timestamps hold; the last: {size} leaves stood so on {moments[size]:%Y-%m-%d %H:%M:%S} UTC"
+    ]
+
+
+def _faults_of_timestamps(plan: Plan, trust: Trust) -> list[Fault]:
+    if not trust.timestamp_roots:
+        return []
+    faults = []
+    for one in plan.timestamps:
+        try:
+            open_timestamp(one.token, one.note, trust.timestamp_roots)
+        except BadTimestamp as reason:
+            faults.append(Fault("bad_timestamp", None, str(reason)))
+    return faults
 
 
 def _destroyed(plan: Plan, signed: Checkpoint, faults: list[Fault]) -> Destroyed:

@@ -6,7 +6,7 @@ from typing import Final, Literal
 Code = Literal[
     "altered_row", "missing_row", "reordered_row", "foreign_row", "extra_row", "unreadable_line", "cut_tail", "rolled_back", "forked",
     "tree_differs", "bad_signature", "wrong_register", "proof_missing",
-    "not_destroyed", "bad_proof",
+    "not_destroyed", "bad_proof", "bad_timestamp",
 ]  # fmt: skip
 WORDS: Final[dict[Code, str]] = {
     "altered_row": "a row is not what was sealed",
@@ -23,6 +23,7 @@ WORDS: Final[dict[Code, str]] = {
     "wrong_register": "this is another register than the one that was asked about",
     "proof_missing": "what would prove this is not there",
     "not_destroyed": "a row stands where a proof says that it was destroyed",
+    "bad_timestamp": "a timestamp does not hold for the checkpoint that it stands by",
     "bad_proof": "a proof of destruction is not what was sealed",
 }
 

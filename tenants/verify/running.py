@@ -9,11 +9,12 @@ from tenants.export.archive import open_archive, plan_of
 from tenants.export.plan import Plan, find_tenant, make_plan
 from tenants.export.running import RecordedReading
 from tenants.recording import Period, Reading, reading_scope
-from tenants.verify.expecting import Trust, expect, read_anchors
+from tenants.verify.expecting import Trust, expect, note_timestamps, read_anchors
 from tenants.verify.findings import Fault, Verdict
 from tenants.verify.judging import Judge
 
 _TELL_EVERY = 10_000
+_MOST_LOOKS = 3
 OnProgress = Callable[[int, int], None]
 
 # Everything that the sealer has passed, in one statement and so at one moment: rows that no leaf stands for show here.
@@ -54,10 +55,26 @@ async def verify_live(
     actor: str,
     period: Period | None = None,
 ) -> Verdict:
-    """Verify a register where it is, in a recorded reading. Raises InputRefused, NotFound, TreeDamaged, BadNote."""
+    """Verify a register where it is, in a recorded reading. Raises InputRefused, NotFound, TreeDamaged, BadNote.
+
+    What was destroyed while it looked, by a proof that was signed after it began, is no fault: then it looks again.
+    """
     tenant_id = await find_tenant(connection, oin)
     reading = Reading("verificatie", reason, contents=False, period=period)
     recorded = RecordedReading(connection, tenant_id, reading, actor)
+    for _ in range(_MOST_LOOKS):
+        plan, verdict = await _look(recorded, oin, trust, on_progress, period)
+        async with reading_scope(connection, tenant_id, await recorded.number(), actor=actor):
+            now = await make_plan(connection, tenant_id, oin, period)
+        if verdict.first is None or len(now.proofs) == len(plan.proofs):
+            break
+    return verdict
+
+
+async def _look(
+    recorded: RecordedReading, oin: str, trust: Trust, on_progress: OnProgress, period: Period | None
+) -> tuple[Plan, Verdict]:
+    connection, tenant_id, actor = recorded.connection, recorded.tenant_id, recorded.actor
     async with reading_scope(connection, tenant_id, await recorded.number(), actor=actor):
         plan = await make_plan(connection, tenant_id, oin, period, read_anchors(trust))
     expected, faults = expect(plan, trust)
@@ -74,7 +91,7 @@ async def verify_live(
         async with reading_scope(connection, tenant_id, await recorded.number(), actor=actor):
             row = await connection.fetchrow(_PASSED, tenant_id)
         faults += _uncounted(row["rows"], (row["leaves"] or 0) - judge.tally.gone)
-    return _verdict(plan, judge, faults, trust, tuple(notes))
+    return plan, _verdict(plan, judge, faults, trust, tuple(notes))
 
 
 def _uncounted(rows: int, leaves: int) -> list[Fault]:
@@ -96,6 +113,7 @@ def _verdict(plan: Plan, judge: Judge, faults: list[Fault], trust: Trust, notes:
         notes = (*notes, f"{judge.tally.proved} rows were destroyed, with proof")
     if judge.tally.gone > judge.tally.proved and trust.gone_before is not None:
         notes = (*notes, f"{judge.tally.gone - judge.tally.proved} rows are gone with their term")
+    notes = (*notes, *note_timestamps(plan, trust))
     signed = judge.expected.signed
     sizes = tuple(one.size for one in read_anchors(trust))
     return Verdict(signed.origin, signed.size, plan.span, judge.tally, tuple(ordered), sizes, notes)

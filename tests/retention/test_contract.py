@@ -1,12 +1,13 @@
 """The end of a contract: nothing goes before the tenant's own auditor has confirmed what it received; then everything does."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import pytest
 
 from tenants.faults import InputRefused
-from tenants.retention.contract import digest_of, is_destroyed, list_steps, note_step
+from tenants.retention.contract import Kind, digest_of, is_destroyed, list_steps, note_step
 from tests.retention.stage import THIS_YEAR, Past, month_of
 
 RECENT = date(THIS_YEAR - 1, 3, 1)
@@ -22,11 +23,12 @@ async def ending(past: Past, tmp_path):
     await past.seal()
     await past.admin.execute("UPDATE registry.tenant SET state = 'ended' WHERE tenant_id = $1", past.world.tenant_id)
     digest = digest_of(await past.export(tmp_path / "last"))
-    for kind, given in (
+    steps: tuple[tuple[Kind, dict[str, Any]], ...] = (
         ("begonnen", {}),
         ("geexporteerd", {"digest": digest, "tree_size": 10}),
         ("ontvangen", {"digest": digest, "note": "J. Jansen, FG"}),
-    ):
+    )
+    for kind, given in steps:
         await note_step(past.reader, past.world.tenant_id, kind, actor=OPERATOR, **given)
     return past, digest
 

@@ -1,9 +1,16 @@
 """What has had its term goes, month by month, with a proof that was signed first; nothing else does."""
 
+import asyncio
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import asyncpg
+import pytest
 
+from tenants.export.archive import ArchiveError
+from tenants.export.running import Wish, export_register
+from tenants.verify.running import verify_live
 from tests.retention.stage import THIS_YEAR, Past
 
 OLD = date(THIS_YEAR - 4, 3, 1)
@@ -165,3 +172,50 @@ async def test_it_goes_on_after_a_session_that_was_lost(past: Past, connect):
     await past.destroy()
     assert await past.counts(OLD) == (0, 0, 0)
     assert (await past.verify()).faults == ()
+
+
+async def test_what_is_destroyed_while_someone_verifies_is_no_fault(past: Past, database):
+    """The proof is signed and the rows go after the verification has read its first lines."""
+    await past.calls.record(past.world, 260)
+    await past.seal()
+    await past.had(OLD, 3)
+    await past.seal()
+    destroyed: list[bool] = []
+
+    async def destroy() -> None:
+        sealing = await asyncpg.connect(database.url("sealer"))
+        await dataclasses.replace(past, sealing=sealing).destroy()
+        await sealing.close()
+
+    def destroy_once(_done: int, _all: int) -> None:
+        if not destroyed:
+            destroyed.append(True)
+            # On a thread of its own, while the verification waits here.
+            with ThreadPoolExecutor(1) as one:
+                one.submit(asyncio.run, destroy()).result()
+
+    trust = past.trust()
+    verdict = await verify_live(past.reader, past.world.oin, trust, destroy_once, reason="controle", actor="auditor")
+    assert await past.counts(OLD) == (0, 0, 0)
+    assert verdict.faults == ()
+    assert verdict.tally.proved == 6
+
+
+async def test_an_export_of_which_something_was_destroyed_meanwhile_is_not_completed(past: Past, tmp_path):
+    await past.had(OLD, 3)
+    await past.seal()
+    target = tmp_path / "export"
+    wish = Wish(past.world.oin, "overdracht", "auditor", lines_per_file=4)
+    stopped = False
+
+    def stop_once(_done: int, _all: int) -> None:
+        nonlocal stopped
+        if not stopped:
+            stopped = True
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await export_register(past.reader, wish, target, stop_once)
+    await past.destroy()
+    with pytest.raises(ArchiveError, match="destroyed meanwhile"):
+        await export_register(past.reader, wish, target, stop_once)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from random import Random
+from uuid import UUID
 
 import pytest
 
@@ -39,9 +40,9 @@ async def test_what_may_go_goes_and_nothing_else(past: Past, connect, tmp_path, 
     assert verdict.tally.proved == 2 * len(everything - stays)
 
 
-async def set_stops(past: Past, random: Random, calls) -> set:
+async def set_stops(past: Past, random: Random, calls: dict[date, set[UUID]]) -> set[UUID]:
     """Some of each kind; returns what they hold."""
-    held = set()
+    held: set[UUID] = set()
     for month in random.sample(MONTHS, 2):
         began = datetime(month.year, month.month, 1, tzinfo=UTC)
         if random.random() < 0.5:
@@ -78,7 +79,7 @@ async def crash(past: Past, connect, random: Random, pace: Pace) -> None:
         await past.seal()
 
 
-async def standing(past: Past) -> set:
+async def standing(past: Past) -> set[UUID]:
     rows = await past.admin.fetch(
         "SELECT o.id FROM register.opening o JOIN register.closing c USING (tenant_id, id) JOIN register.person p USING (tenant_id, id)"
     )
