@@ -4,13 +4,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHARED ?= ../shared
 
-.PHONY: demo test check format bench conformance chart lock clean
+.PHONY: demo test soak check format bench conformance chart lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/koppelpunt demo $(if $(ONCE),--once)
 
 test: $(VENV)/.dev $(VENV)/.tools check
 	PATH="$(abspath $(VENV))/tools/bin:$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+# Minutes of faults at random (SOAK_SECONDS, SOAK_SEED), too long for every day.
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest -m soak --timeout=0 -s $(PYTEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

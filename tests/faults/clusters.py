@@ -260,17 +260,15 @@ class Rack:
     def follower(self, name: str, main: Node, **settings: str) -> Node:
         """A running standby of another node; `name` is what the main server knows it by."""
         node = self.node(name, **settings)
-        self.run(
-            "pg_basebackup",
-            "-d",
-            conninfo_of(main, name),
-            "-D",
-            node.data,
-            "--checkpoint=fast",
-            "--write-recovery-conf",
-        )
-        node.start()
+        self.rebuild(node, main)
         return node
+
+    def rebuild(self, node: Node, main: Node) -> None:
+        """Make a node, whatever it was, a running standby of another."""
+        shutil.rmtree(node.data, ignore_errors=True)
+        source = conninfo_of(main, node.place.directory.name)
+        self.run("pg_basebackup", "-d", source, "-D", node.data, "--checkpoint=fast", "--write-recovery-conf")
+        node.start()
 
     def restore(self, node: Node, backup: Path, archive: Path | None = None) -> None:
         """Start a node from a base backup; with an archive of the log, up to the last commit in it."""
