@@ -17,7 +17,7 @@ Rubriek = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{6}$")]
 Rubrieken = Annotated[list[Rubriek], Field(max_length=2000)]
 
 
-class NieuwBesluit(Shape):
+class NieuwAutorisatiebesluit(Shape):
     """From its first day until the day before `einde`. Medium A or N allows asking over the network."""
 
     afnemer_id: AfnemerId
@@ -27,7 +27,7 @@ class NieuwBesluit(Shape):
     rubrieken: Rubrieken
 
     @model_validator(mode="after")
-    def _in_order(self) -> "NieuwBesluit":
+    def _in_order(self) -> "NieuwAutorisatiebesluit":
         if self.einde is not None and self.einde <= self.begin:
             raise ValueError("Een autorisatiebesluit eindigt na zijn begin.")
         return self
@@ -82,7 +82,7 @@ async def toon_besluit(asked: Asked) -> Answer:
 
 async def maak_besluit(asked: Asked) -> Answer:
     """POST: record an autorisatiebesluit."""
-    new = cast("NieuwBesluit", asked.body)
+    new = cast("NieuwAutorisatiebesluit", asked.body)
     find = (
         "SELECT besluit_id FROM registry.autorisatiebesluit "
         "WHERE tenant_id = $1 AND afnemer_id = $2 AND start_date = $3 AND medium = $4"
@@ -124,7 +124,7 @@ _ONE: Final = "/v1/autorisatiebesluiten/{nummer}"
 BESLUIT_ROUTES: Final[tuple[Route, ...]] = (
     listed(_ALL, "autorisatiebesluiten", "Wat afnemers mogen vragen.", toon_besluiten, Autorisatiebesluiten),
     shown(_ONE, "autorisatiebesluit", "Een autorisatiebesluit.", toon_besluit, Autorisatiebesluit),
-    made(_ALL, "maakAutorisatiebesluit", "Leg een besluit vast.", maak_besluit, NieuwBesluit, Autorisatiebesluit),
+    made(_ALL, "maakAutorisatiebesluit", "Leg een besluit vast.", maak_besluit, NieuwAutorisatiebesluit, Autorisatiebesluit),
     changed(
         _ONE, "wijzigAutorisatiebesluit", "Wijzig einde of rubrieken.", wijzig_besluit, BesluitVerandering,
         Autorisatiebesluit,

@@ -102,7 +102,7 @@ class Registerbeleid(Shape):
         )
 
 
-class TaaksysteemVan(Shape):
+class GemachtigdTaaksysteem(Shape):
     """A taaksysteem; without `tenantId` one of the own tenant. Another tenant's needs a mandate."""
 
     nummer: Nummer
@@ -113,7 +113,7 @@ class NieuweMachtiging(Shape):
     """What a taaksysteem may do over an aansluiting. Its words never change: withdraw it and make another."""
 
     aansluiting: Nummer
-    taaksysteem: TaaksysteemVan
+    taaksysteem: GemachtigdTaaksysteem
     mandaat: Nummer | None = None
     doelbinding: Regel
     grondslag: Regel | None = None
@@ -139,7 +139,7 @@ class Machtiging(Shape):
     nummer: int
     tenant_id: int = Field(description="De tenant van de afnemer, van wie de machtiging is.")
     aansluiting: int
-    taaksysteem: TaaksysteemVan
+    taaksysteem: GemachtigdTaaksysteem
     mandaat: int | None
     doelbinding: str
     grondslag: str

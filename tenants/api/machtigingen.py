@@ -7,12 +7,12 @@ from typing import Any, Final, cast
 import asyncpg
 
 from tenants.api.machtiging_shapes import (
+    GemachtigdTaaksysteem,
     Machtiging,
     Machtigingen,
     MachtigingenVraag,
     MachtigingVerandering,
     NieuweMachtiging,
-    TaaksysteemVan,
     read_recht,
     read_registerbeleid,
     read_voorwaarden,
@@ -134,7 +134,7 @@ def _shape(row: Any) -> Machtiging:
         nummer=row["machtiging_id"],
         tenant_id=row["tenant_id"],
         aansluiting=row["aansluiting_id"],
-        taaksysteem=TaaksysteemVan(nummer=row["taaksysteem_id"], tenant_id=row["taaksysteem_tenant_id"]),
+        taaksysteem=GemachtigdTaaksysteem(nummer=row["taaksysteem_id"], tenant_id=row["taaksysteem_tenant_id"]),
         mandaat=row["mandate_id"],
         doelbinding=row["doelbinding"],
         grondslag=row["grondslag"],

@@ -146,6 +146,8 @@ async def test_the_description_is_made_from_the_routes_and_shapes(api: Api):
     schemas = document["components"]["schemas"]
     assert set(schemas["Zoekvraag"]["required"]) == {"reden"}
     assert schemas["NieuweBlokkade"]["additionalProperties"] is False
+    # Two shapes of one name would get the names of their modules.
+    assert not [name for name in schemas if "__" in name]
     # Every reference leads somewhere.
     for part in reply.text.split('"$ref":"#/components/schemas/')[1:]:
         assert part.split('"')[0] in schemas
