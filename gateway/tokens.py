@@ -264,7 +264,9 @@ def may_be_refusal(environment: Environment, answered: Answered, method: str) ->
     """Whether an answer without words may say it: that to HEAD, by its status alone. Reason to give the token up, so that
     it does not live until some other call; none to repeat the call, as it may be the account that is blocked.
     """
-    return method == "HEAD" and not answered.body and any(t.status == answered.status for t in environment.token_refused)
+    return (
+        method == "HEAD" and not answered.body and any(t.status == answered.status for t in environment.token_refused)
+    )
 
 
 def _has_ended(entry: _Entry, now: float) -> bool:
