@@ -88,19 +88,21 @@ def export_register(
 @_ANCHOR
 @_TENANT
 @click.option("--gone-before", type=_DAY, help="Rows of calls before this day may be gone with their term, UTC.")
+@click.option("--timestamp-roots", type=_FILE, help="Roots of the timestamp authority that you trust, PEM.")
 @_FROM
 @_TO
 @_REASON
 @_URL
 def verify_register(
     archive: Path | None, key: Path, anchors: tuple[Path, ...], oin: str | None, gone_before: datetime | None,
-    began: datetime | None, ended: datetime | None, reason: str | None, database_url: str | None,
+    timestamp_roots: Path | None, began: datetime | None, ended: datetime | None, reason: str | None,
+    database_url: str | None,
 ) -> None:  # fmt: skip
     """Verify an export, offline, or, without ARCHIVE, the live register of --tenant. Names the first fault."""
     from tenants.verify.running import verify_archive, verify_live  # noqa: PLC0415
 
     with _told():
-        trust = _trust(key, anchors, oin, gone_before)
+        trust = _trust(key, anchors, oin, gone_before, timestamp_roots)
         with show_progress("verifying") as on_progress:
             if archive is not None:
                 verdict = verify_archive(archive, trust, on_progress)
@@ -208,12 +210,16 @@ def _show(verdict: "Verdict") -> None:
     sys.exit(1)
 
 
-def _trust(key: Path, anchors: tuple[Path, ...], oin: str | None, gone_before: datetime | None) -> "Trust":
+def _trust(
+    key: Path, anchors: tuple[Path, ...], oin: str | None, gone_before: datetime | None, timestamp_roots: Path | None
+) -> "Trust":
     from tenants.checkpoints import read_verifier_keys  # noqa: PLC0415
+    from tenants.timestamps import read_roots  # noqa: PLC0415
     from tenants.verify.expecting import Trust  # noqa: PLC0415
 
     notes = tuple(path.read_text(encoding="utf-8") for path in anchors)
-    return Trust(read_verifier_keys(key.read_text(encoding="utf-8")), notes, oin, _utc(gone_before))
+    roots = () if timestamp_roots is None else read_roots(timestamp_roots.read_bytes())
+    return Trust(read_verifier_keys(key.read_text(encoding="utf-8")), notes, oin, _utc(gone_before), roots)
 
 
 def _connected(url: str | None, run: "Callable[[asyncpg.Connection], Awaitable[T]]") -> T:

@@ -61,5 +61,9 @@ class SealerConfig(Settings):
     revocation_urls: str = ""
     revocation_refresh: float = Field(default=14_400.0, gt=0, le=14_400)
     revocation_every: float = Field(default=60.0, gt=0)
+    # Timestamps over checkpoints (RFC 3161): an authority among the delivery hosts, and the roots of its certificates.
+    timestamp_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    timestamp_roots_file: Path | None = None
+    timestamp_every: float = Field(default=3600.0, ge=60)
     smtp_url: str | None = Field(default=None, repr=False, pattern=r"^(smtps|smtp|smtp-plain)://\S+$")
     smtp_from: str | None = Field(default=None, pattern=r"^\S+@\S+$")

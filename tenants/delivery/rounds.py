@@ -13,6 +13,7 @@ import asyncpg
 import structlog
 
 from tenants.delivery.sending import Contradicted, Undelivered, Ways, deliver
+from tenants.delivery.stamps import deliver_stamps_due
 from tenants.sealer.tree_metrics import TreeMetrics
 from tenants.sealer.trees import note_faults
 
@@ -35,7 +36,8 @@ async def keep_delivering(
             )
             try:
                 while not shutdown.is_set():
-                    if not await deliver_due(connection, ways, metrics):
+                    more = await deliver_due(connection, ways, metrics)
+                    if not (await deliver_stamps_due(connection, ways, metrics) or more):
                         await _pause(shutdown, every)
             finally:
                 with suppress(*_TROUBLE):

@@ -72,7 +72,8 @@ def deliver(ways: Ways, kind: str, target: str, note: str) -> None:
         raise Undelivered(type(error).__name__) from None
 
 
-def _lay_down(ways: Ways, target: str, checkpoint: Checkpoint, note: str) -> None:
+def directory_of(ways: Ways, target: str) -> Path:
+    """The directory of a place on the file share, made when it is not there. Raises Undelivered, OSError."""
     if ways.share is None:
         raise Undelivered("niet_ingericht")
     share = ways.share.resolve()
@@ -80,6 +81,11 @@ def _lay_down(ways: Ways, target: str, checkpoint: Checkpoint, note: str) -> Non
     if not directory.is_relative_to(share):
         raise Undelivered("buiten_de_share")
     directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def _lay_down(ways: Ways, target: str, checkpoint: Checkpoint, note: str) -> None:
+    directory = directory_of(ways, target)
     oin = checkpoint.origin.rpartition("/")[2]
     path = directory / f"{oin}-{checkpoint.size:020d}.checkpoint"
     newest = max((one.name for one in directory.glob(f"{oin}-{'[0-9]' * 20}.checkpoint")), default="")
@@ -101,14 +107,19 @@ def _read(text: str) -> tuple[Checkpoint, object]:
 
 
 def _mail(ways: Ways, target: str, checkpoint: Checkpoint, note: str) -> None:
-    if ways.smtp_url is None or ways.smtp_from is None:
-        raise Undelivered("niet_ingericht")
     message = EmailMessage()
-    message["From"], message["To"] = ways.smtp_from, target
     message["Subject"] = f"Controlepunt van uw register: {checkpoint.size} regels"
-    message["Auto-Submitted"] = "auto-generated"
     message.set_content(_TEXT.format(size=checkpoint.size))
     message.add_attachment(note, filename="controlepunt.txt")
+    send_mail(ways, target, message)
+
+
+def send_mail(ways: Ways, target: str, message: EmailMessage) -> None:
+    """Send a mail over the operator's server. Raises Undelivered, OSError, SMTPException."""
+    if ways.smtp_url is None or ways.smtp_from is None:
+        raise Undelivered("niet_ingericht")
+    message["From"], message["To"] = ways.smtp_from, target
+    message["Auto-Submitted"] = "auto-generated"
     parts = urlsplit(ways.smtp_url)
     with _connect(parts.scheme, parts.hostname or "", parts.port) as connection:
         if parts.username:

@@ -9,6 +9,7 @@ A file of rows is written under another name and renamed when it is whole, so th
 at the file that it was at. Raises ArchiveError for what is no export.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from tenants.export.plan import FORMAT, Plan, Proof
+from tenants.timestamps import Stamped
 
 MANIFEST: Final = "manifest.json"
 PROGRESS: Final = "progress.json"
@@ -118,6 +120,9 @@ def head_of(plan: Plan, *, period: tuple[str, str] | None, opened: bool, lines_p
         },
         "checkpoints": list(plan.notes),
         "keys": list(plan.keys),
+        "timestamps": [
+            {"checkpoint": one.note, "timestamp": base64.b64encode(one.token).decode()} for one in plan.timestamps
+        ],
         "vernietigingen": list(plan.proofs),
     }
 
@@ -136,7 +141,11 @@ def plan_of(head: Mapping[str, Any]) -> Plan:
                 tuple((one["size"], tuple(map(bytes.fromhex, one["proof"]))) for one in proof["consistency"]),
             ),
             tuple(head["checkpoints"]), tuple(head["keys"]), (),
-            # Exports that were made before there were proofs have none.
+            # Exports that were made before there were timestamps and proofs have none.
+            tuple(
+                Stamped(one["checkpoint"], base64.b64decode(one["timestamp"], validate=True))
+                for one in head.get("timestamps", ())
+            ),
             tuple(head.get("vernietigingen", ())),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError):

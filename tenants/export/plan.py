@@ -16,6 +16,7 @@ from tenants.merkle import Span, consistency_spans, places_of
 from tenants.recording import Period
 from tenants.register_keys import uuid_floor
 from tenants.retention.reading import read_proof_lines
+from tenants.timestamps import Stamped
 from tenants.tree_nodes import read_nodes, read_proofs
 
 FORMAT = "koppelpunt-register/1"
@@ -47,6 +48,8 @@ class Plan:
     notes: tuple[str, ...]
     keys: tuple[str, ...]
     faults: tuple[str, ...] = ()
+    timestamps: tuple[Stamped, ...] = ()
+    """The last timestamp of each month over a checkpoint along the way, each with its checkpoint."""
     proofs: tuple[Mapping[str, Any], ...] = ()
     """Proofs of destruction that are about these leaves, as lines of an export with `inclusion`: their path to the root."""
 
@@ -94,11 +97,19 @@ async def make_plan(
         "SELECT code, place FROM register.seal_fault WHERE tenant_id = $1 AND resolved_at IS NULL ORDER BY number",
         tenant_id,
     )
+    stamped = await connection.fetch(
+        "SELECT DISTINCT ON (date_trunc('month', s.stamped_at AT TIME ZONE 'UTC')) c.size, c.note, s.token "
+        "FROM register.checkpoint_timestamp s JOIN register.checkpoint c ON c.tenant_id = s.tenant_id AND c.size = s.size "
+        "WHERE s.tenant_id = $1 AND s.size > $2 AND s.size <= $3 "
+        "ORDER BY date_trunc('month', s.stamped_at AT TIME ZONE 'UTC'), s.size DESC",
+        tenant_id, first, until,
+    )  # fmt: skip
     return Plan(
         tenant_id, oin, tree_size, proof,
         tuple(row["note"] for row in sorted(notes, key=lambda row: row["size"])),
         tuple(str(VerifierKey(signed.origin, row["public_key"])) for row in keys),
         tuple(f"{row['code']}: {row['place']}" for row in faults),
+        tuple(Stamped(row["note"], row["token"]) for row in sorted(stamped, key=lambda row: row["size"])),
         await read_proof_lines(connection, tenant_id, (first, until), min(signed.size, tree_size)),
     )  # fmt: skip
 

@@ -35,6 +35,7 @@ from tenants.sealer.chores import (
 from tenants.sealer.metrics import SealerMetrics, make_sealer_metrics
 from tenants.sealer.parts import signer_of, ways_of
 from tenants.sealer.revoking import keep_revoking, places_of
+from tenants.sealer.stamping import authority_of, keep_stamping, make_stamp_metrics
 from tenants.sealer.tree_metrics import make_tree_metrics
 from tenants.sealer.trees_loop import keep_sealing
 from tenants.serve import run_together, serve
@@ -69,6 +70,8 @@ async def run_sealer(
     trees, signer, ways = make_tree_metrics(metrics.registry), signer_of(config), ways_of(config)
     places, revocation = places_of(config), make_revocation_metrics(metrics.registry)
 
+    authority, stamps = authority_of(config), make_stamp_metrics(metrics.registry)
+
     async def is_ready() -> dict[str, bool]:
         return {"database": standing.connected, "ronde": standing.whole}
 
@@ -79,6 +82,7 @@ async def run_sealer(
         keep_sealing(config, signer, shutdown, trees),
         keep_destroying(config, shutdown, make_retention_metrics(metrics.registry)),
         keep_revoking(config, places, shutdown, revocation),
+        keep_stamping(config.database_url, authority, shutdown, stamps, every=config.seal_every),
         keep_delivering(config.database_url, ways, shutdown, trees, every=min(config.seal_every, 5.0)),
     )
 

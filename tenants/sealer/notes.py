@@ -22,9 +22,14 @@ def write_kept(directory: Path, oin: str, note: str) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that nobody ever sees a part of it, and so that it survives a power cut. Raises OSError."""
+    write_octets(path, text.encode())
+
+
+def write_octets(path: Path, content: bytes) -> None:
+    """The same for what is no text. Raises OSError."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("w", encoding="utf-8") as stream:
-        stream.write(text)
+    with beside.open("wb") as stream:
+        stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
     beside.replace(path)
