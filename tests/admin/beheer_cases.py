@@ -14,7 +14,8 @@ IDP = {
 
 
 def answered(status: int, *who: str, **others: int) -> dict[str | None, int]:
-    return {**dict.fromkeys(who, status), **others}
+    made: dict[str | None, int] = {one: status for one in who}  # noqa: C420 - keys may be None
+    return made | {name: other for name, other in others.items()}  # noqa: C416
 
 
 def at(path: str) -> Any:
