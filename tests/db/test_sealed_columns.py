@@ -4,6 +4,8 @@ RAW = {
     # Sealed to a tenant's year, or with a data key: they name no version of a keyring.
     "register.opening.sealed", "register.closing.sealed", "proef.opening.sealed", "proef.closing.sealed",
     "register.inzageverzoek.sealed",
+    # Lives for minutes; one that does not open is asked for anew.
+    "registry.shared_token.sealed",
 }  # fmt: skip
 
 
