@@ -210,6 +210,17 @@ async def standing_mandaat(connection: asyncpg.Connection, tenant_id: int, to_te
     return number
 
 
+async def administered_by(connection: asyncpg.Connection, tenant_id: int) -> list[tuple[str, datetime]]:
+    """Who administers for the tenant by a mandate that holds now, by name, and until when. In its scope."""
+    rows = await connection.fetch(
+        "SELECT COALESCE(t.name, 'De operator') AS name, m.valid_until FROM registry.beheermandaat m "
+        "LEFT JOIN registry.tenant t ON t.tenant_id = m.to_tenant_id WHERE m.tenant_id = $1 "
+        "  AND m.withdrawn_at IS NULL AND now() >= m.valid_from AND now() < m.valid_until ORDER BY m.mandaat_id",
+        tenant_id,
+    )
+    return [(row["name"], row["valid_until"]) for row in rows]
+
+
 async def idp_of_issuer(connection: asyncpg.Connection, issuer: str) -> tuple[int | None, BeheerIdp] | None:
     """The provider with this issuer and whose it is (None: the operator's). Needs no scope."""
     row = await connection.fetchrow(

@@ -11,9 +11,16 @@ import asyncpg
 import yaml
 
 from tenants.admins import Role, make_admin_key
+from tenants.beheerders import has_standing
 from tenants.faults import InputRefused
 from tenants.keyring import read_keyring
 from tenants.onboarding import Outcome, apply
+from tenants.scope import tenant_scope
+
+_HAS_ITS_OWN = (
+    "This tenant has a beheerder, who makes further keys and names its people itself: POST /v1/beheersleutels and "
+    "/v1/beheerders. The operator proposes there. An auditor's key that comes from here is made before the beheerder's."
+)
 
 
 async def apply_file(database_url: str, file: Path, identity_public: Path, register_public: Path) -> Outcome:
@@ -44,7 +51,10 @@ def read_yaml(file: Path) -> dict[str, Any]:
 async def make_key(
     database_url: str, identity_public: Path, *, role: Role, tenant_oin: str | None, name: str, days: int
 ) -> str:
-    """Make an admin key and return its secret, shown this once. Raises InputRefused, KeyringError."""
+    """Make an admin key and return its secret, shown this once. Raises InputRefused, KeyringError.
+
+    For a tenant only as long as it has no beheerder: from then on it names its own people, and accepts who is proposed.
+    """
     identity = read_keyring(identity_public, name="identity", private=False)
     connection = await asyncpg.connect(database_url)
     try:
@@ -53,6 +63,9 @@ async def make_key(
             tenant_id = await connection.fetchval("SELECT tenant_id FROM registry.tenant WHERE oin = $1", tenant_oin)
             if tenant_id is None:
                 raise InputRefused([f"No tenant has OIN {tenant_oin}"])
+            async with tenant_scope(connection, tenant_id, actor="opdrachtregel"):
+                if await has_standing(connection, tenant_id, "beheerder"):
+                    raise InputRefused([_HAS_ITS_OWN])
         _, secret = await make_admin_key(
             connection, identity, role=role, tenant_id=tenant_id, name=name, valid_for=timedelta(days=days)
         )

@@ -1,7 +1,8 @@
 """How an afnemer stands against the rules: everything that stops it, will stop it, or departs from the letter. Pure.
 
 Wider than `tenants.patterns`, which says what may leave now: here also stands what is allowed and must be seen: a
-certificate that ends, an exception that is in use, an organisation that lets itself be chosen by a header alone.
+certificate that ends, an exception that is in use, an organisation that lets itself be chosen by a header alone, or that
+lets another administer for it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,12 +15,16 @@ from tenants.patterns import ALARM_DAYS, BEHEERDER, check_pattern
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the registry knows of one aansluiting. `chosen_by_header` names who may choose it by a header alone."""
+    """What the registry knows of one aansluiting. `chosen_by_header` names who may choose it by a header alone.
+
+    `administered_by` names who administers for its tenant by a mandate, and until when.
+    """
 
     facts: PatternFacts
     state: str
     certificate_until: datetime | None = None
     chosen_by_header: tuple[str, ...] = ()
+    administered_by: tuple[tuple[str, datetime], ...] = ()
     certificate_state: str | None = None
 
 
@@ -75,6 +80,9 @@ def _findings(standing: Standing, now: datetime) -> Iterator[Finding]:
     for name in standing.chosen_by_header:
         text = f"{name} mag deze organisatie met alleen een header aanwijzen."
         yield Finding("keuzeDoorHeader", text, BEHEERDER, "alarms")
+    for name, until in standing.administered_by:
+        if now < until:
+            yield Finding("gedelegeerdBeheer", f"{name} beheert voor deze organisatie.", BEHEERDER, "alarms", due=until)
 
 
 def _expiry(until: datetime, now: datetime) -> Iterator[Finding]:

@@ -6,14 +6,19 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tenants.admins import make_admin_key
+from tenants.admins import Role, make_admin_key
 from tenants.api.routes import ROUTES
+from tenants.beheerders import administered_by
 from tenants.callers import NewMachtiging, create_machtiging, grant_policy
+from tenants.command import make_key
+from tenants.config import TenantsConfig
+from tenants.faults import InputRefused
 from tenants.keyring import public_half
 from tenants.rights import Policy
 from tenants.scope import tenant_scope
 from tests.admin.conftest import Api
 from tests.admin.deciding import IDP, Desk
+from tests.databases import Database
 from tests.worlds import Keyrings, World
 
 LATER = (datetime.now(UTC) + timedelta(days=300)).isoformat()
@@ -221,6 +226,34 @@ async def test_by_a_mandate_another_administers_and_nothing_more(desk: Desk, adm
     await admin.execute("ALTER TABLE registry.beheermandaat DISABLE TRIGGER USER")
     await admin.execute("UPDATE registry.beheermandaat SET valid_from = now() - interval '2 days', valid_until = now()")
     assert (await desk.ask("POST", "/v1/taaksystemen", "operator", {**taaksysteem, "naam": "Te laat"})).status == 202
+
+
+async def test_who_administers_for_a_tenant_is_what_naleving_shows(desk: Desk, registrar: asyncpg.Connection):
+    tenant_id = desk.world.tenant_id
+    for aan in (None, await other_tenant(desk)):
+        await desk.ask("POST", "/v1/beheermandaten", "beheerder", {"aan": aan, "reden": "Storing", "geldigTot": LATER})
+    await desk.ask("DELETE", "/v1/beheermandaten/1", "beheerder", version=1)
+    async with tenant_scope(registrar, tenant_id, actor="test"):
+        assert [name for name, _ in await administered_by(registrar, tenant_id)] == ["Gemeente 990002"]
+
+
+async def test_the_command_line_makes_no_key_of_a_tenant_that_has_its_own_beheerder(
+    database: Database, config: TenantsConfig, world: World, admin: asyncpg.Connection
+):
+    async def from_the_command_line(role: Role) -> str:
+        return await make_key(
+            database.url("tenants"), config.identity_public_file, role=role, tenant_oin=world.oin, name="Eerste", days=1
+        )
+
+    assert (await from_the_command_line("auditor")).startswith("kpa_")
+    assert (await from_the_command_line("beheerder")).startswith("kpa_")
+    for role in ("auditor", "beheerder"):
+        with pytest.raises(InputRefused):
+            await from_the_command_line(role)
+    made = await admin.fetch("SELECT actor FROM registry.wijziging WHERE object = 'admin_key' ORDER BY number")
+    assert [row["actor"] for row in made] == ["opdrachtregel"] * 2
+    await admin.execute("UPDATE registry.admin_key SET withdrawn_at = now() WHERE tenant_id = $1", world.tenant_id)
+    assert (await from_the_command_line("beheerder")).startswith("kpa_")
 
 
 async def other_tenant(desk: Desk) -> int:

@@ -117,6 +117,10 @@ async def test_naleving_tells_what_stops_first_then_what_will_by_date(connection
     assert [one.kind for one in found.agreements] == ["verwerkersovereenkomst"]
     (expired,) = naleving([Standing(facts, "concept", now)], now)
     assert ("certificaatVerlopen", "stops") in {(one.code, one.severity) for _, _, one in expired.findings}
+    until = now + timedelta(days=40)
+    mandates = (("De operator", until), ("Te laat", now))
+    (delegated,) = naleving([Standing(facts, "concept", administered_by=mandates)], now)
+    assert [one.due for _, _, one in delegated.findings if one.code == "gedelegeerdBeheer"] == [until]
     for state, code in (("revoked", "certificaatIngetrokken"), ("retired", "certificaatUitgefaseerd")):
         (ended,) = naleving([Standing(facts, "concept", now + timedelta(days=400), certificate_state=state)], now)
         assert (code, "stops") in {(one.code, one.severity) for _, _, one in ended.findings}
