@@ -42,10 +42,6 @@ async def test_a_server_that_hangs_is_waited_for_as_long_as_a_call_may_and_no_lo
         await here.refusals(8)
         ready = await here.is_down()
         assert ready["reasons"]["register productie"]
-        # The first attempt to get another session has failed: from then on nobody waits at all.
-        await asyncio.sleep(9)
-        refused = await here.refusals()
-        assert max(one.ended - one.began for one in refused) < LITTLE
         await here.do(main.thaw)
         await here.answers()
         await here.is_up()
