@@ -14,6 +14,7 @@ from typing import Any, Final
 import asyncpg
 
 from tenants.changes import set_aansluiting_state
+from tenants.delivery.places import MISSING, has_place
 from tenants.faults import InputRefused, NotFound
 from tenants.pattern_facts import Finding
 from tenants.pattern_rows import read_pattern_facts
@@ -62,6 +63,8 @@ async def move_aansluiting(connection: asyncpg.Connection, tenant_id: int, aansl
     if row["state"] == state:
         return
     faults = list(_faults(row, state))
+    if state == "productie" and row["kind"] == "productie" and not await has_place(connection, tenant_id):
+        faults.append(MISSING)
     if state in {"proef", "productie"}:
         findings = await findings_of(connection, tenant_id, aansluiting_id)
         faults += [one.text for one in findings if one.severity == "stops" and one.text not in faults]

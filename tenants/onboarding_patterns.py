@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+import asyncpg
+
 from tenants import agreements
+from tenants.delivery.places import MISSING, has_place
 from tenants.faults import InputRefused, NotFound
 from tenants.onboarding_document import AansluitingPart, Document, TenantPart
 from tenants.onboarding_shapes import AgreementPart
@@ -136,6 +139,8 @@ async def check_document(work: Work, document: Document) -> None:
                 "WHERE tenant_id = $1 AND state <> 'beeindigd'",
                 tenant_id,
             )
+            if await _lacks_place(work.connection, tenant_id, part):
+                faults.append(f"{part.oin}: {MISSING}")
             numbers = {row[0] for row in rows if (row[1], row[2], row[3]) in named}
             try:
                 await check_patterns(work.connection, tenant_id, numbers)
@@ -143,6 +148,16 @@ async def check_document(work: Work, document: Document) -> None:
                 faults += refusal.faults
     if faults:
         raise InputRefused(faults)
+
+
+async def _lacks_place(connection: asyncpg.Connection, tenant_id: int, part: TenantPart) -> bool:
+    """Whether the document has something in productie while checkpoints go nowhere."""
+    environments = {one.environment for one in part.aansluitingen if one.state == "productie"}
+    is_productie = await connection.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM registry.environment WHERE kind = 'productie' AND name = ANY ($1))",
+        sorted(environments),
+    )
+    return bool(is_productie) and not await has_place(connection, tenant_id)
 
 
 async def _tenant(work: Work, oin: str) -> int:

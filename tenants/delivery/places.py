@@ -14,6 +14,10 @@ import asyncpg
 from tenants.faults import InputRefused, NotFound
 
 PlaceKind = Literal["file", "http", "email"]
+MISSING: Final = (
+    "De organisatie heeft geen bestemming voor haar controlepunten. In productie moeten die ergens heen gaan waar de "
+    "operator niet bij kan: kies eerst een map, een https-adres of een e-mailadres."
+)
 EVERY: Final[dict[str, int]] = {"file": 60, "http": 60, "email": 86_400}
 """Seconds between deliveries unless the tenant says otherwise: a mail a minute would be read by nobody."""
 
@@ -75,8 +79,20 @@ async def add_place(
     return made
 
 
+async def has_place(connection: asyncpg.Connection, tenant_id: int) -> bool:
+    """Whether checkpoints of a tenant go anywhere. Until its transaction ends, whoever asks keeps that so."""
+    return bool(await _hold_places(connection, tenant_id))
+
+
 async def end_place(connection: asyncpg.Connection, tenant_id: int, destination_id: int) -> None:
-    """Let no checkpoint go there any more. Raises NotFound."""
+    """Let no checkpoint go there any more. Raises NotFound, and InputRefused for the last one of who is in productie."""
+    is_last = await _hold_places(connection, tenant_id) == [destination_id]
+    if is_last and await connection.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM registry.aansluiting a JOIN registry.environment e ON e.name = a.environment "
+        "WHERE a.tenant_id = $1 AND a.state = 'productie' AND e.kind = 'productie')",
+        tenant_id,
+    ):
+        raise InputRefused([f"Dit is de laatste bestemming, en er is een aansluiting in productie. {MISSING}"])
     status = await connection.execute(
         "UPDATE registry.checkpoint_destination SET state = 'ended' "
         "WHERE tenant_id = $1 AND destination_id = $2 AND state = 'active'",
@@ -84,6 +100,16 @@ async def end_place(connection: asyncpg.Connection, tenant_id: int, destination_
     )  # fmt: skip
     if status != "UPDATE 1":
         raise NotFound(f"There is no active checkpoint destination {destination_id}.")
+
+
+async def _hold_places(connection: asyncpg.Connection, tenant_id: int) -> list[int]:
+    """The active places, locked in one order: who ends one and who goes to productie cannot pass each other."""
+    rows = await connection.fetch(
+        "SELECT destination_id FROM registry.checkpoint_destination "
+        "WHERE tenant_id = $1 AND state = 'active' ORDER BY destination_id FOR UPDATE",
+        tenant_id,
+    )
+    return [row["destination_id"] for row in rows]
 
 
 async def list_places(connection: asyncpg.Connection, tenant_id: int) -> list[Place]:

@@ -19,6 +19,12 @@ async def make(api: Api, world: World, **given: Any) -> str:
     return reply.headers["Location"]
 
 
+async def choose_place(api: Api) -> None:
+    """Without a place for its checkpoints nothing of a tenant goes to productie."""
+    place = {"soort": "email", "plaats": "fg@gemeente.example"}
+    assert (await api.ask("POST", "/v1/controlebestemmingen", by="beheerder", json=place)).status == 201
+
+
 async def test_everything_that_stands_in_the_way_of_use_is_told_at_once(api: Api, world: World):
     where = await make(api, world, patroon="saas")
     refused = await patch(api, where, {"toestand": "productie"})
@@ -42,6 +48,7 @@ async def test_a_concept_gets_its_identity_and_goes_through_its_states(api: Api,
     wrong = await patch(api, where, {"credential": world.credential_id})
     assert wrong.status == 409
     live = f"/v1/aansluitingen/{world.aansluiting_id}"
+    await choose_place(api)
     for state in ("geblokkeerd", "productie", "beeindigd"):
         moved = await patch(api, live, {"toestand": state})
         assert (moved.status, moved.json["toestand"]) == (200, state)
@@ -57,6 +64,10 @@ async def test_a_whole_aansluiting_is_made_again_from_concept_to_productie(api: 
     where = await make(api, world, omgeving="productie")
     bound = await patch(api, where, {"certificaat": world.certificate_id, "credential": world.credential_id})
     assert (bound.status, bound.json["certificaat"]) == (200, world.certificate_id)
+    nowhere = await patch(api, where, {"toestand": "productie"})
+    assert nowhere.status == 400
+    assert "geen bestemming voor haar controlepunten" in nowhere.text
+    await choose_place(api)
     moved = await patch(api, where, {"toestand": "productie"})
     assert (moved.status, moved.json["toestand"], moved.json["bevindingen"]) == (200, "productie", [])
     history = await api.ask("GET", "/v1/wijzigingen?aantal=1", by="auditor")

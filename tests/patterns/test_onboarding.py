@@ -29,6 +29,7 @@ def document(pki) -> dict[str, Any]:
             # The customer stands before the holder: the order in a document means nothing.
             {
                 "oin": OWN, "name": "Pensioenfonds", "kind": "derde", "afnemers": [{"afnemer_id": "995001"}],
+                "checkpoint_destinations": [{"kind": "email", "target": "fg@pensioen.example"}],
                 "agreements": [{"kind": "contract", **agreement}, {"kind": "verwerkersovereenkomst", **agreement}],
                 "certificate_exceptions": [
                     {"afnemer_id": "995001", "holder": HOLDER, "reason": "Overgang", "article": "brochure",

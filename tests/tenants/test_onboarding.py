@@ -31,6 +31,8 @@ tenants:
     kind: gemeente
     afnemers:
       - {afnemer_id: "990001", gemeentecode: "0001", mailbox_id: "9900010"}
+    checkpoint_destinations:
+      - {kind: email, target: fg@voorbeeld.example}
     certificates:
       - {name: brp, chain: voorbeeld.pem, key: voorbeeld.key}
     credentials:
@@ -68,7 +70,7 @@ tenants:
 
 EVERYTHING = {
     "tenant": 2, "afnemer": 1, "certificate": 1, "credential": 1, "aansluiting": 1, "taaksysteem": 2, "key": 2,
-    "mandate": 1, "machtiging": 2,
+    "mandate": 1, "machtiging": 2, "checkpoint_destination": 1,
 }  # fmt: skip
 
 

@@ -47,6 +47,11 @@ async def choose(registrar: asyncpg.Connection, world: World, kind: PlaceKind, t
         return await add_place(registrar, world.tenant_id, kind, target, **more)
 
 
+async def end(registrar: asyncpg.Connection, world: World, place: int) -> None:
+    async with tenant_scope(registrar, world.tenant_id, actor=ACTOR):
+        await end_place(registrar, world.tenant_id, place)
+
+
 async def deliver_all(sealing: asyncpg.Connection, ways: Ways, metrics: TreeMetrics) -> None:
     while await deliver_due(sealing, ways, metrics):
         pass
@@ -210,17 +215,25 @@ async def test_two_sealers_do_not_deliver_the_same_at_once(
 
 
 async def test_who_is_in_productie_without_a_place_is_shown_and_its_calls_go_on(
-    registrar, calls, sealing, world, metrics, signed
+    registrar, calls, sealing, world, metrics, signed, admin
 ):
     assert (await read_standing(sealing)).without_destination == (world.tenant_id,)
     await signed()
     place = await choose(registrar, world, "file", "register")
     assert (await read_standing(sealing)).without_destination == ()
-    async with tenant_scope(registrar, world.tenant_id, actor=ACTOR):
-        await end_place(registrar, world.tenant_id, place)
-        with pytest.raises(NotFound):
-            await end_place(registrar, world.tenant_id, place)
+    await admin.execute("UPDATE registry.checkpoint_destination SET state = 'ended'")
     assert (await read_standing(sealing)).without_destination == (world.tenant_id,)
+    with pytest.raises(NotFound):
+        await end(registrar, world, place)
+
+
+async def test_the_last_place_stays_as_long_as_something_is_in_productie(registrar, world, admin):
+    places = [await choose(registrar, world, "file", target) for target in ("een", "twee")]
+    await end(registrar, world, places[0])
+    with pytest.raises(InputRefused, match="laatste bestemming"):
+        await end(registrar, world, places[1])
+    await admin.execute("UPDATE registry.aansluiting SET state = 'geblokkeerd'")
+    await end(registrar, world, places[1])
 
 
 @pytest.mark.parametrize(
