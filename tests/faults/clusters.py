@@ -31,6 +31,8 @@ _SETTINGS = {
     "fsync": "on",
     "synchronous_commit": "on",
     "wal_level": "replica",
+    # In its own directory: what a killed server leaves in /dev/shm would stay there.
+    "dynamic_shared_memory_type": "mmap",
     "hot_standby": "on",
     # A standby that is gone is noticed in a moment.
     "wal_sender_timeout": "2s",
@@ -315,7 +317,8 @@ def rack(parent: str | None) -> Iterator[Rack]:
         for node in made.nodes:
             node.end()
         for mount in made.mounts:
-            subprocess.run(["umount", mount], check=False, capture_output=True)
+            # Lazily: what the kernel has not let go of yet must not keep the disk for ever.
+            subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
         shutil.rmtree(directory, ignore_errors=True)
 
 
