@@ -13,7 +13,7 @@ Versioned = Literal[
     "tenant", "afnemer", "aansluiting", "taaksysteem", "taaksysteem_key", "idp", "machtiging", "mandate",
     "mandate_request", "header_profile", "agreement", "certificate", "certificate_exception", "certificate_lending",
     "credential", "autorisatiebesluit", "checkpoint_destination", "doelbinding", "beheer_idp", "beheerder", "admin_key",
-    "beheermandaat", "voorstel",
+    "beheermandaat", "voorstel", "contact",
 ]  # fmt: skip
 _KEYS: Final[dict[str, str]] = {
     "tenant": "tenant_id",
@@ -39,6 +39,7 @@ _KEYS: Final[dict[str, str]] = {
     "admin_key": "key_id",
     "beheermandaat": "mandaat_id",
     "voorstel": "voorstel_id",
+    "contact": "contact_id",
 }
 
 

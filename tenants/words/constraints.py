@@ -206,6 +206,14 @@ WORDS: Final[Mapping[str, tuple[int, str]]] = {
     "voorstel_state_known": (400, "Deze toestand kan hier niet."),
     "voorstel_is_decided": (409, "Over dit voorstel is al besloten."),
     "voorstel_stands": (409, "Over een voorstel beslist één keer wie daarvoor is, en niet wie het deed."),
+    # contacts
+    "contact_has_name": (400, "Een contact heeft een naam."),
+    "contact_email_is_address": (400, "Dit is geen e-mailadres."),
+    "contact_phone_is_number": (400, "Een telefoonnummer bestaat uit cijfers, spaties, haakjes en streepjes."),
+    "contact_webhook_is_https": (400, "Een webhook is een https-adres zonder gebruiker, vraagteken of hekje."),
+    "contact_can_be_told": (400, "Een contact heeft een e-mailadres of een webhook."),
+    "contact_webhook_is_signed": (400, "Een webhook wordt ondertekend, en niets anders."),
+    "contact_webhook_key_check": (400, "Een webhook wordt ondertekend, en niets anders."),
     # Types that stand in many tables.
     "oin_check": (400, "Een OIN heeft twintig posities: 000000, twee cijfers, negen posities, 000."),
     "afnemer_id_check": (400, "Een AfnemerID heeft zes cijfers."),
