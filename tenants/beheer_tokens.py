@@ -83,10 +83,12 @@ class BeheerTokens:
     async def keep_fresh(self, shutdown: asyncio.Event) -> None:
         """Refresh the keys of the providers that were used, until `shutdown`."""
         keeping = asyncio.create_task(self.keysets.keep_fresh(lambda: list(self._sources.values())))
-        await shutdown.wait()
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
-        await self.keysets.close()
+        try:
+            await shutdown.wait()
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await self.keysets.close()
 
     async def _verified(self, token: Unverified, source: _Source) -> Mapping[str, Any]:
         if token.kid is None or token.type not in _TYPES or token.algorithm not in source.algorithms:
