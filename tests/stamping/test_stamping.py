@@ -168,6 +168,14 @@ async def test_a_file_share_gets_the_stamp_beside_the_checkpoint(stage, tsa, sho
     name = f"{stage.world.oin}-{read_note(one.note)[0].size:020d}"
     assert (tmp_path / "register" / f"{name}.tsr").read_bytes() == one.token
     assert (tmp_path / "register" / f"{name}.checkpoint").read_text() == one.note
+    # Whoever has the two files and the authority's root checks them without any of our code.
+    by_hand = await asyncio.create_subprocess_exec(
+        "openssl", "ts", "-verify", "-in", f"{name}.tsr", "-data", f"{name}.checkpoint",
+        "-CAfile", str(tsa.directory / "root.pem"), cwd=tmp_path / "register", stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await by_hand.communicate()
+    assert b"Verification: OK" in said
     (tmp_path / "register" / f"{name}.checkpoint").write_text("iets anders")
     with pytest.raises(Contradicted, match="onleesbaar"):
         deliver_stamp(ways, "file", "register", one)
