@@ -31,6 +31,7 @@ from gateway.snapshot import Snapshot
 from gateway.stands import Stands
 from gateway.stands_store import TROUBLE, StandsStore
 from gateway.telemetry import configure_logging
+from gateway.together import make_together
 from gateway.token_request import Secrets
 from gateway.tokens import Tokens, TokenTimes
 from gateway.upstream import Upstream
@@ -63,10 +64,11 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     connecting = partial(connect, config.database_url, timelines, command_timeout=60)
     revocations = Revocations(config.client_revocation)
     reader = RegistryReader(connecting, snapshot, revocations=revocations)
-    limits, ways = WireLimits(answer=config.answer_limit), make_ways(catalogue)
-    wires = Wires(Identities(identity, _anchors(catalogue)), limits, ways=ways)
+    ways = make_ways(catalogue)
+    wires = Wires(Identities(identity, _anchors(catalogue)), WireLimits(answer=config.answer_limit), ways=ways)
     store = StandsStore(connecting)
     stands = Stands(snapshot.rvig_stands.get, store, notice=partial(note_stand, metrics), trouble=TROUBLE)
+    together = make_together(config, identity, connecting)
     tokens = Tokens(
         wires,
         Secrets(identity),
@@ -74,6 +76,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         times=TokenTimes(blocked=5.0),
         notice=lambda event, one: metrics.note_token(event, one.tenant_id),
         heard=lambda one, environment, answered: stands.hear(one, environment, "token", answered, careful=False),
+        sharing=together.sharing,
     )
     testing = TestTaker(
         connecting,
@@ -81,8 +84,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         config.instance,
         lambda one, environment, place, answered: stands.hear(one, environment, place, answered, careful=True),
     )
-    places = Places()
-    upstream = Upstream(wires, places)
+    upstream = Upstream(wires, places := Places())
     registers = {
         kind: _register(config, schema, snapshot, identity, timelines, partial(metrics.note_batch, kind))
         for kind, schema in SCHEMAS.items()
@@ -119,7 +121,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         f"register {kind}": partial(_is_ready, r.writer) for kind, r in registers.items()
     }
     show_registers(metrics, registers)
-    show_calls(metrics, rations, places, wires, tokens)
+    show_calls(metrics, rations, places, wires, tokens, together.sharing)
     show_registry(metrics, reader, snapshot)
     show_readiness(metrics, checks)
     await reader.start()
@@ -140,14 +142,8 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         keeper.cancel()
         with suppress(asyncio.CancelledError):
             await keeper
-        await testing.close()
-        await recognition.close()
-        await tokens.close()
-        await stands.close()
-        await store.close()
-        await wires.close()
-        await quotas.close()
-        await reader.close()
+        for part in (testing, recognition, tokens, together, stands, store, wires, quotas, reader):
+            await part.close()
 
 
 async def run_gateway(

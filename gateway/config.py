@@ -66,6 +66,7 @@ class GatewayConfig(Settings):
     idp_keys_interval: float = Field(default=30.0, ge=1)
     idp_keys_max_age: float = Field(default=86_400.0, ge=60)
     durability: Literal["standby", "disk", "none"] = "standby"
+    share_tokens: bool = True
     workers: int = Field(default=1, ge=1, le=64)
     loop: str = Field(default="uvloop", pattern="^(uvloop|asyncio)$")
 

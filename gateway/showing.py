@@ -10,6 +10,7 @@ from gateway.metrics import Metrics, Read
 from gateway.places import Places
 from gateway.rations import Rations
 from gateway.registry_reader import RegistryReader
+from gateway.sharing import Figures, Sharing
 from gateway.snapshot import Snapshot
 from gateway.telemetry import note_security
 from gateway.tokens import Tokens
@@ -41,8 +42,10 @@ def show_registers(metrics: Metrics, registers: Mapping[str, Register]) -> None:
         metrics.count_each(name, text, "register", reads)
 
 
-def show_calls(metrics: Metrics, rations: Rations, places: Places, wires: Wires, tokens: Tokens) -> None:
-    """Show how busy this process is."""
+def show_calls(
+    metrics: Metrics, rations: Rations, places: Places, wires: Wires, tokens: Tokens, sharing: Sharing | None = None
+) -> None:
+    """Show how busy this process is, and how it came by the tokens of RvIG where they are shared."""
     metrics.show("koppelpunt_calls_running", "Calls under way in this process", lambda: rations.running)
     metrics.show("koppelpunt_calls_at_once", "Calls that may be under way in it", lambda: rations.calls_at_once)
     metrics.show_each(
@@ -53,6 +56,13 @@ def show_calls(metrics: Metrics, rations: Rations, places: Places, wires: Wires,
     )
     metrics.show("koppelpunt_pools", "Connection pools, one per certificate and environment", lambda: len(wires))
     metrics.show("koppelpunt_tokens", "Tokens of RvIG in the cache", lambda: len(tokens))
+    figures = Figures() if sharing is None else sharing.figures
+    metrics.count_each(
+        "koppelpunt_tokens_shared",
+        "Tokens that replicas share: asked of RvIG here, read from another, and waited for",
+        "outcome",
+        {how: partial(getattr, figures, how) for how in ("asked", "read", "waited")},
+    )
 
 
 def show_registry(

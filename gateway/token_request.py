@@ -33,12 +33,16 @@ _LONGEST_SECONDS = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token. `key` is that of its cache; times are on the clock of the cache, in seconds."""
+    """An access token. `key` is that of its cache; times are on the clock of the cache, in seconds.
+
+    `generation` grows with each token that replicas share under the same key; 0 for one that is not shared.
+    """
 
     value: str = field(repr=False)
     key: bytes
     issued_at: float
     expires_at: float
+    generation: int = 0
 
 
 class Wire(Protocol):

@@ -12,12 +12,14 @@ import math
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from gateway.call import Answered
 from gateway.catalogue import Api, Environment
 from gateway.claims import FOREIGN_GEMEENTECODE, check_claims, read_claims
-from gateway.errors import KoppelpuntError, TokenRefused, TokenUnavailable
+from gateway.errors import KoppelpuntError, RegisterUnavailable, TokenRefused, TokenUnavailable
+from gateway.sharing import SharedFailure, Sharing, Wanted
 from gateway.token_request import (
     Secrets,
     Token,
@@ -62,6 +64,7 @@ class _Entry:
     failures: int = 0
     rejections: int = 0
     retry_at: float = 0.0
+    wanted: Wanted = field(default_factory=Wanted)
 
 
 def _unheard(_event: str, _aansluiting: Aansluiting) -> None:
@@ -76,7 +79,7 @@ class Tokens:
     """All tokens of this process. `clock` is monotonic, `jitter` gives a number from 0 up to 1.
 
     `notice` hears `tokenIssued`, `tokenFailed`, `tokenContradicts`, and the alarm `gemeentecodeBijNietGemeente`. `heard` gets
-    every refusal of RvIG's token endpoint as it came, once.
+    every refusal of RvIG's token endpoint as it came, once. With `sharing` another process may ask in place of this one.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Tokens:
         jitter: Callable[[], float] = random.random,
         notice: Callable[[str, Aansluiting], None] = _unheard,
         heard: Callable[[Aansluiting, Environment, Answered], object] = _unjudged,
+        sharing: Sharing | None = None,
     ) -> None:
         self._wire = wire
         self._secrets = secrets
@@ -97,6 +101,7 @@ class Tokens:
         self._jitter = jitter
         self._notice = notice
         self._heard = heard
+        self._sharing = sharing
         self._entries: dict[bytes, _Entry] = {}
         self._asks: dict[tuple[int, int, str, str], TokenAsk] = {}
 
@@ -130,6 +135,7 @@ class Tokens:
         if entry is None or entry.token is not token:
             return False
         entry.token = None
+        entry.wanted = replace(entry.wanted, refused=True)
         now = self._clock()
         entry.rejections = entry.rejections + 1 if now - token.issued_at < self._times.fresh else 1
         if entry.rejections > 2:
@@ -150,6 +156,7 @@ class Tokens:
         entry = self._entries.get(self._ask(aansluiting, environment, api).key)
         if entry is not None:
             entry.failure, entry.retry_at = None, 0.0
+            entry.wanted = replace(entry.wanted, pardoned=True)
 
     async def close(self) -> None:
         """End what is under way; who waits for it is cancelled."""
@@ -197,19 +204,26 @@ class Tokens:
 
     async def _fly(self, entry: _Entry, ask: TokenAsk) -> Token | KoppelpuntError:
         """Ask once. Errors are results here: one exception raised in a thousand waiters would be one tangled trace."""
-        begun = self._clock()
-        outcome: Token | KoppelpuntError
+        outcome: Token | SharedFailure | KoppelpuntError
         try:
-            outcome = await self._fetch(ask, begun)
+            outcome = await self._obtain(entry, ask)
         except KoppelpuntError as error:
             outcome = error
         finally:
             entry.flight = None
+        entry.wanted = replace(entry.wanted, pardoned=False)
+        if isinstance(outcome, SharedFailure):
+            entry.failure, entry.failures = outcome.error, outcome.failures
+            entry.retry_at = self._clock() + outcome.wait
+            return outcome.error
         if isinstance(outcome, Token):
-            life = outcome.expires_at - begun
+            life = outcome.expires_at - outcome.issued_at
             entry.token, entry.failure, entry.failures, entry.retry_at = outcome, None, 0, 0.0
-            entry.refresh_at = begun + life * (self._times.refresh + self._jitter() * 0.2)
-            self._notice("tokenIssued", ask.aansluiting)
+            entry.refresh_at = outcome.issued_at + life * (self._times.refresh + self._jitter() * 0.2)
+            entry.wanted = Wanted(after=outcome.generation)
+        elif isinstance(outcome, RegisterUnavailable):
+            # Nothing was asked, and RvIG has nothing to do with it: no pause grows.
+            entry.failure, entry.retry_at = outcome, self._clock() + self._times.unavailable[0]
         else:
             entry.failure = outcome
             entry.failures += 1
@@ -217,8 +231,20 @@ class Tokens:
             self._notice("tokenFailed", ask.aansluiting)
         return outcome
 
-    async def _fetch(self, ask: TokenAsk, begun: float) -> Token:
+    async def _obtain(self, entry: _Entry, ask: TokenAsk) -> Token | SharedFailure:
+        if self._sharing is None:
+            return await self._fetch(ask)
+        return await self._sharing.obtain(
+            ask,
+            entry.wanted,
+            fetch=partial(self._fetch, ask),
+            check=partial(self._check, ask),
+            pause=self._pause_after,
+        )
+
+    async def _fetch(self, ask: TokenAsk) -> Token:
         """One request to RvIG's token endpoint. Raises TokenRefused, TokenUnavailable, IdentityUnavailable."""
+        begun = self._clock()
         post = ask.make_post(self._secrets.open(ask.aansluiting.credential))
         result = await self._wire.ask(ask.aansluiting.certificate, ask.environment.name, post)
         if not isinstance(result, Answered):
@@ -227,20 +253,26 @@ class Tokens:
             self._heard(ask.aansluiting, ask.environment, result)
             raise refusal_of(ask.environment, result)
         value, seconds = read_grant(result)
-        claims = read_claims(value)
-        if claims is not None:
-            wrong = check_claims(claims, ask.aansluiting, endpoint=ask.api.endpoint, scope=ask.scope)
-            if wrong:
-                alarm = FOREIGN_GEMEENTECODE in wrong
-                self._notice(FOREIGN_GEMEENTECODE if alarm else "tokenContradicts", ask.aansluiting)
-                detail = f"Het token van RvIG is in tegenspraak met de aansluiting: {', '.join(wrong)}."
-                raise TokenRefused("tokenTegenstrijdig", detail)
-            if claims.seconds is not None and 0 < claims.seconds < seconds:
-                seconds = claims.seconds
+        said = self._check(ask, value)
+        if said is not None and 0 < said < seconds:
+            seconds = said
         times = self._times
         # Relative, with bounds: a fixed margin longer than the life of a token would cache nothing.
         margin = min(max(seconds * times.margin, times.margin_least), times.margin_most, seconds / 2)
+        self._notice("tokenIssued", ask.aansluiting)
         return Token(value, ask.key, issued_at=begun, expires_at=begun + seconds - margin)
+
+    def _check(self, ask: TokenAsk, value: str) -> float | None:
+        """The life that a readable token says it has. Raises TokenRefused when it contradicts its aansluiting."""
+        claims = read_claims(value)
+        if claims is None:
+            return None
+        wrong = check_claims(claims, ask.aansluiting, endpoint=ask.api.endpoint, scope=ask.scope)
+        if wrong:
+            self._notice(FOREIGN_GEMEENTECODE if FOREIGN_GEMEENTECODE in wrong else "tokenContradicts", ask.aansluiting)
+            detail = f"Het token van RvIG is in tegenspraak met de aansluiting: {', '.join(wrong)}."
+            raise TokenRefused("tokenTegenstrijdig", detail)
+        return claims.seconds
 
     def _pause_after(self, error: KoppelpuntError, failures: int) -> float:
         if error.code == "accountGeblokkeerd":

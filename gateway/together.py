@@ -1,0 +1,29 @@
+"""What this process does together with the other workers and replicas, put together and taken apart as one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.config import GatewayConfig
+from gateway.sharing import Sharing
+from gateway.sharing_store import TROUBLE, SharingStore
+from gateway.token_box import TokenBox
+from tenants.keyring import Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Belongs to one event loop. `sharing` is None where every process asks for tokens of its own."""
+
+    sharing: Sharing | None
+    store: SharingStore
+
+    async def close(self) -> None:
+        """End the connections. Nothing that was asked for is under way any more."""
+        await self.store.close()
+
+
+def make_together(config: GatewayConfig, identity: Keyring, connect: Callable[[], Any]) -> Together:
+    """Put it together as the settings say. `connect` makes a connection to the main server."""
+    store = SharingStore(connect)
+    return Together(Sharing(store, TokenBox(identity), trouble=TROUBLE) if config.share_tokens else None, store)
