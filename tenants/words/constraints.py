@@ -98,6 +98,13 @@ WORDS: Final[Mapping[str, tuple[int, str]]] = {
         400, "Een headerprofiel heeft kleine letters, cijfers en streepjes, en geen naam van het product zelf.",
     ),
     "header_profile_pkey": (409, "Een headerprofiel met deze naam is er al."),
+    # logboek_destination
+    "logboek_destination_header": (400, "De kopregel is authorization, api-key of begint met x-."),
+    "logboek_destination_is_ended": (409, "Deze bestemming is beëindigd."),
+    "logboek_destination_keys": (409, "Een bestemming die beëindigd is heeft geen sleutels meer."),
+    "logboek_destination_once": (409, "Er is al een bestemming voor het logboek; wijzig die, of beëindig haar eerst."),
+    "logboek_destination_state": (400, "Deze toestand bestaat niet."),
+    "logboek_destination_url": (400, "De bestemming is een https-adres zonder gebruiker, query en fragment."),
     # idp
     "idp_algorithms_check": (400, "Een algoritme is RS, PS of ES met 256, 384 of 512; minstens één."),
     "idp_audience_check": (400, "De audience is zichtbare tekst zonder spaties."),
