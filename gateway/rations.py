@@ -1,7 +1,8 @@
 """Places and answer memory per tenant, so that one tenant's burst or large answers leave room for the others.
 
 Owns two numbers per tenant: calls under way, and bytes of answers held in memory. Refuses (TooMany) at once; nobody
-waits here. A tenant without calls under way costs nothing.
+waits here. A tenant without calls under way costs nothing. What a tenant may have shrinks as places get scarce
+(`gateway.fairness`): however many tenants burst at once, the next one finds a place.
 """
 
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from gateway.errors import TooMany
+from gateway.fairness import OF_CALLS, has_room
 
 
 @dataclass(slots=True)
@@ -47,7 +49,8 @@ class Ticket:
         share = rations.shares.get(self.tenant_id)
         if share is None:
             share = rations.shares[self.tenant_id] = Share()
-        if share.calls >= rations.calls or rations.running >= rations.calls_at_once:
+        free = rations.calls_at_once - rations.running
+        if share.calls >= rations.calls or not has_room(share.calls, free, OF_CALLS):
             self._forget(share)
             raise TooMany("teVeelTegelijk", "Er zijn te veel aanroepen tegelijk onderweg.", retry_after=1)
         if share.held >= rations.held_bytes:

@@ -181,7 +181,7 @@ async def count_tokens(postgres: Cluster) -> None:
     with fresh_database(postgres) as database:
         async with stage(database, 1) as made:
             upstream = await made.upstream(0.05)
-            gateway = await made.gateway(calls_per_tenant="1000", calls_at_once="1000")
+            gateway = await made.gateway(calls_per_tenant="1000", calls_at_once="4000")
             outcome = await closed_loop(gateway.port, requests_of(made.keys), 1_000, connections=1_000)
             print(
                 f"tokens: {await tokens_asked(made)} request(s) for 1,000 simultaneous first calls (must be 1); answers {outcome.statuses}"
