@@ -161,3 +161,7 @@ CONTROLEBESTEMMINGEN: Final = Listing(
     "checkpoint_destination", "destination_id", "destination_id, kind, target, every_seconds, state, version",
     frozenset({"every_seconds"}),
 )  # fmt: skip
+LOGBOEKBESTEMMINGEN: Final = Listing(
+    "logboek_destination", "destination_id", "destination_id, url, header, has_secret, from_start, state, version",
+    frozenset({"url", "header", "secret_sealed"}),
+)  # fmt: skip

@@ -17,7 +17,10 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from tenants.keyring import Keyring
 
-Purpose = Literal["certificate-key", "client-secret", "tenant-key", "index-key", "data-key", "inzageverzoek"]
+Purpose = Literal[
+    "certificate-key", "client-secret", "tenant-key", "index-key", "data-key", "inzageverzoek", "logboek-key",
+    "logboek-secret",
+]  # fmt: skip
 """No purpose holds a slash, so that purpose and context cannot be taken for each other."""
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)

@@ -13,7 +13,7 @@ Versioned = Literal[
     "tenant", "afnemer", "aansluiting", "taaksysteem", "taaksysteem_key", "idp", "machtiging", "mandate",
     "mandate_request", "header_profile", "agreement", "certificate", "certificate_exception", "certificate_lending",
     "credential", "autorisatiebesluit", "checkpoint_destination", "doelbinding", "beheer_idp", "beheerder", "admin_key",
-    "beheermandaat", "voorstel", "contact",
+    "beheermandaat", "voorstel", "contact", "logboek_destination",
 ]  # fmt: skip
 _KEYS: Final[dict[str, str]] = {
     "tenant": "tenant_id",
@@ -33,6 +33,7 @@ _KEYS: Final[dict[str, str]] = {
     "credential": "credential_id",
     "autorisatiebesluit": "besluit_id",
     "checkpoint_destination": "destination_id",
+    "logboek_destination": "destination_id",
     "doelbinding": "doelbinding",
     "beheer_idp": "beheer_idp_id",
     "beheerder": "beheerder_id",

@@ -10,6 +10,7 @@ CREATE TABLE registry.logboek_destination (
   url registry.text_line NOT NULL,
   header text NOT NULL DEFAULT 'authorization',
   secret_sealed bytea,
+  has_secret boolean NOT NULL GENERATED ALWAYS AS (secret_sealed IS NOT NULL) STORED,
   key_sealed bytea,
   from_start boolean NOT NULL DEFAULT false,
   state text NOT NULL DEFAULT 'active',
@@ -204,7 +205,7 @@ BEGIN
   END LOOP;
 END $$;
 -- The process that shows and changes a destination never reads its secrets.
-GRANT SELECT (tenant_id, destination_id, url, header, from_start, state, version), INSERT (tenant_id, url, header, secret_sealed, key_sealed, from_start),
+GRANT SELECT (tenant_id, destination_id, url, header, has_secret, from_start, state, version), INSERT (tenant_id, url, header, secret_sealed, key_sealed, from_start),
   UPDATE (url, header, secret_sealed, key_sealed, state) ON registry.logboek_destination TO koppelpunt_tenants;
 GRANT SELECT ON register.logboek_delivery TO koppelpunt_tenants;
 

@@ -8,6 +8,7 @@ from tenants.api.autorisatiebesluiten import BESLUIT_ROUTES
 from tenants.api.checkpoints import CHECKPOINT_ROUTES
 from tenants.api.headerprofielen import HEADERPROFIEL_ROUTES
 from tenants.api.idps import IDP_ROUTES
+from tenants.api.logboekbestemmingen import LOGBOEK_ROUTES
 from tenants.api.machtigingen import MACHTIGING_ROUTES
 from tenants.api.mandaten import MANDAAT_ROUTES
 from tenants.api.overeenkomsten import OVEREENKOMST_ROUTES
@@ -31,4 +32,5 @@ RESOURCE_ROUTES: Final[tuple[Route, ...]] = (
     *MANDAAT_ROUTES,
     *MACHTIGING_ROUTES,
     *CHECKPOINT_ROUTES,
+    *LOGBOEK_ROUTES,
 )

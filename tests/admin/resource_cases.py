@@ -26,9 +26,10 @@ MADE: dict[str, dict[str | None, int]] = {
     "mandaatverzoek": {"beheerder": 400, "other-beheerder": 201},
     "machtiging": {"beheerder": 201, "other-beheerder": 400},
     "controlebestemming": answered(201, *BOTH),
+    "logboekbestemming": answered(201, *BOTH),
 }
 KEYS = {"afnemer": "afnemerId", "headerprofiel": "naam", "sleutel": "sleutel"}
-SECRET = {"sleutel", "mandaatverzoek"}
+SECRET = {"sleutel", "mandaatverzoek", "logboekbestemming"}
 """What is the tenant's own: no operator asks it, not as a voorstel either."""
 
 

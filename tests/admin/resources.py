@@ -112,4 +112,9 @@ KINDS: dict[str, Kind] = {
         "/v1/controlebestemmingen", "controlebestemmingen",
         lambda *_: {"soort": "email", "plaats": "fg@testdam.example"}, {"elkeSeconden": 3600},
     ),
+    "logboekbestemming": Kind(
+        "/v1/logboekbestemmingen", "logboekbestemmingen",
+        lambda *_: {"url": "https://logboek.testdam.example/otlp", "kopregel": "x-toegang", "geheim": "Toegang 1"},
+        {"url": "https://ander.testdam.example", "geheim": None},
+    ),
 }  # fmt: skip
