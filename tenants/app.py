@@ -1,9 +1,10 @@
-"""The tenants process put together, by hand, in one screen: admin API, inzage, and the keys of the years."""
+"""The tenants process put together, by hand, in one screen: admin API, inzage, the keys of the years, and the log."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,8 @@ from tenants.certificates_trust import read_trust
 from tenants.config import TenantsConfig
 from tenants.fetch import read_rules
 from tenants.keyring import read_keyring
+from tenants.logboek.metrics import make_logboek_metrics
+from tenants.logboek.rounds import Export, keep_exporting
 from tenants.metrics import make_tenants_metrics
 from tenants.observing import make_observed
 from tenants.pools import WrongRole, pool_of
@@ -34,6 +37,7 @@ class TenantsProcess:
     rooms: Rooms
     api: Application
     observed: Application
+    export: Export
 
 
 @asynccontextmanager
@@ -61,9 +65,15 @@ async def tenants_of(config: TenantsConfig) -> AsyncIterator[TenantsProcess]:
         )
         metrics = make_tenants_metrics()
         metrics.show_pools({"registry": registry, "inzage": inzage})
-        yield TenantsProcess(
-            rooms, make_api(ROUTES, rooms, metrics.note), make_observed(metrics.registry, partial(_ready, rooms))
+        export = Export(
+            inzage,
+            rooms.register,
+            read_rules(config.logboek_hosts, config.logboek_internal_networks, config.logboek_ca_file),
+            make_logboek_metrics(metrics.registry),
+            timedelta(seconds=config.logboek_open_after),
         )
+        observed = make_observed(metrics.registry, partial(_ready, rooms))
+        yield TenantsProcess(rooms, make_api(ROUTES, rooms, metrics.note), observed, export)
 
 
 async def run_tenants(
@@ -98,6 +108,7 @@ async def run_tenants(
             serve(process.observed, bind=config.metrics_bind, shutdown=shutdown, ready=partial(bound, "observed")),
             keep_years(rooms.registry, rooms.identity, rooms.register, shutdown),
             rooms.tokens.keep_fresh(shutdown),
+            keep_exporting(process.export, shutdown, every=config.logboek_every),
         )
 
 

@@ -27,6 +27,14 @@ class TenantsConfig(Settings):
     fetch_hosts: str = ""
     fetch_internal_networks: str = ""
     fetch_ca_file: Path | None = None
+    # The keys that webhooks are signed with, the same file as the sealer's; without it no contact has a webhook.
+    notice_keys_file: Path | None = None
+    # Where the Logboek Dataverwerkingen may be sent to; how often it looks; when a call without closing is told as such.
+    logboek_hosts: str = ""
+    logboek_internal_networks: str = ""
+    logboek_ca_file: Path | None = None
+    logboek_every: float = Field(default=5.0, gt=0)
+    logboek_open_after: float = Field(default=3_600.0, ge=300)
     contact_name: str = "De operator van dit koppelpunt"
     contact_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     contact_email: str | None = Field(default=None, pattern=r"^\S+@\S+$")
@@ -67,3 +75,6 @@ class SealerConfig(Settings):
     timestamp_every: float = Field(default=3600.0, ge=60)
     smtp_url: str | None = Field(default=None, repr=False, pattern=r"^(smtps|smtp|smtp-plain)://\S+$")
     smtp_from: str | None = Field(default=None, pattern=r"^\S+@\S+$")
+    # Notices: where the operator is told (mail addresses), and the keys that webhooks are signed with.
+    operator_contacts: str = Field(default="", pattern=r"^([^@\s,]+@[A-Za-z0-9.-]+(,[^@\s,]+@[A-Za-z0-9.-]+)*)?$")
+    notice_keys_file: Path | None = None
