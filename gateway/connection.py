@@ -145,7 +145,7 @@ class Connection:
             plain = read_plain(data, http.connection.most_head) if http.is_between_requests else None
             try:
                 if plain is not None:
-                    data = await self._answer(plain, http)
+                    data = await self._unless_gone(await self._answer(plain, http))
                     continue
                 if http.stream is None and not self._reading_head:
                     self._expect_head()
@@ -155,6 +155,12 @@ class Connection:
                 break
             data = b""
         await http.handle(Closed())
+
+    async def _unless_gone(self, ahead: bytes) -> bytes:
+        """What a caller asked ahead: after the others have had their turn, and only while somebody is there to hear it."""
+        if ahead:
+            await asyncio.sleep(0)
+        return b"" if self.writer.transport.is_closing() else ahead
 
     async def _more(self, size: int) -> bytes:
         """Read what there is, `size` bytes at most; nothing at the end of the connection, however it came."""

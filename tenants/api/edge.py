@@ -38,6 +38,8 @@ _ONCE: Final = frozenset(
         b"idempotency-key", b"koppelpunt-tenant",
     }
 )  # fmt: skip
+MOST_HEADERS: Final = 64
+"""As the gateway: what no decent client sends costs no more than its reading."""
 # SQLSTATE classes that say that the server cannot now: connection, transaction, authorisation of the connection, no such
 # database, rollback, resources, object in use, operator, system.
 _OUTAGES: Final = frozenset({"08", "25", "28", "3D", "40", "53", "55", "57", "58"})
@@ -96,6 +98,11 @@ def _outside(inner: Starlette) -> Application:
 def _fault_of_form(scope: Message) -> Refused | None:
     """What two servers on the way could read differently is refused, and the connection closed."""
     names = [name for name, _ in scope["headers"]]
+    if len(names) > MOST_HEADERS:
+        return Refused(
+            431, "teVeelKopregels", f"Het verzoek mag hoogstens {MOST_HEADERS} kopregels hebben.",
+            headers={"Connection": "close"},
+        )  # fmt: skip
     twice = sorted(name.decode() for name in _ONCE if names.count(name) > 1)
     if twice or names.count(b"host") != 1 or {b"content-length", b"transfer-encoding"} <= set(names):
         return Refused(
