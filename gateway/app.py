@@ -12,6 +12,7 @@ from typing import Any
 from gateway.catalogue import Catalogue, read_catalogue
 from gateway.config import GatewayConfig
 from gateway.edge import Edge, Limits, answer_unreadable, check_shape, make_edge
+from gateway.entrance import Entrance
 from gateway.exchange import Gate, Register, exchange
 from gateway.issued import TokenMint, read_signing_keys
 from gateway.metrics import Metrics, make_metrics
@@ -26,7 +27,7 @@ from gateway.registry_reader import RegistryReader
 from gateway.revocations import Revocations
 from gateway.serve import ServeSettings, serve
 from gateway.servers import Timelines, connect
-from gateway.showing import note_stand, show_calls, show_readiness, show_registers, show_registry
+from gateway.showing import note_stand, show_calls, show_entrance, show_readiness, show_registers, show_registry
 from gateway.snapshot import Snapshot
 from gateway.stands import Stands
 from gateway.stands_store import TROUBLE, StandsStore
@@ -123,8 +124,11 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     show_registers(metrics, registers)
     show_calls(metrics, rations, places, wires, tokens, together.sharing)
     show_registry(metrics, reader, snapshot)
+    checks["klok"] = lambda: together.clock.is_right
+    metrics.show("koppelpunt_clock_offset_seconds", "The database's clock less ours", lambda: together.clock.offset)
     show_readiness(metrics, checks)
     await reader.start()
+    await together.start()
     recognition.start()
     testing.start()
     keeper = asyncio.create_task(_keep_identities(snapshot, wires))
@@ -133,7 +137,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
             await register.writer.start()
         reasons: dict[str, Callable[[], str]] = {
             f"register {kind}": partial(_trouble, r.writer) for kind, r in registers.items()
-        }
+        } | {"klok": lambda: "klokWijktAf"}
         yield Gateway(edge, metrics, checks, reasons)
     finally:
         # The order matters: calls have ended, so first their rows, then what they left from.
@@ -180,6 +184,7 @@ async def run_gateway(
             client_required=config.client_certificates == "required",
             listen_fd=listen_fd,
         )
+        show_entrance(gateway.metrics, entrance := Entrance(config.handshakes_at_once))
         calls_ended = asyncio.Event()
         watching = make_watching(gateway.metrics.registry, gateway.checks, gateway.reasons)
         watchers = asyncio.create_task(
@@ -192,7 +197,12 @@ async def run_gateway(
         )
         try:
             await serve(
-                gateway.edge, callers, shutdown=shutdown, ready=partial(bound, "callers"), unreadable=answer_unreadable
+                gateway.edge,
+                callers,
+                shutdown=shutdown,
+                ready=partial(bound, "callers"),
+                unreadable=answer_unreadable,
+                entrance=entrance,
             )
         finally:
             calls_ended.set()

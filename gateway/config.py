@@ -47,6 +47,8 @@ class GatewayConfig(Settings):
     answer_limit: int = Field(default=8 * 1024 * 1024, ge=1024)
     calls_at_once: int = Field(default=1024, ge=1)
     calls_per_tenant: int = Field(default=320, ge=1)
+    handshakes_at_once: int = Field(default=1024, ge=2)
+    clock_bound: float = Field(default=5.0, gt=0, le=30)
     answer_memory_per_tenant: int = Field(default=32 * 1024 * 1024, ge=1024)
     permission_seconds: float = Field(default=2.0, gt=0, le=2.0)
     open_timeout: float = Field(default=2.0, gt=0)

@@ -22,11 +22,12 @@ from hypercorn.utils import wrap_app
 
 from gateway.call import Outgoing
 from gateway.connection import Connection, Times
+from gateway.entrance import Entrance
 from gateway.http1 import Application, Http1
+from gateway.listening import Listener, bind_to
 from gateway.peer import tls_extension, with_tls
 
 _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
-_BACKLOG: Final = 1024
 _log = structlog.get_logger("koppelpunt.http")
 
 
@@ -47,6 +48,7 @@ class ServeSettings:
     drain_idle_seconds: float = 0.0
     most_head: int = 16 * 1024
     most_connections: int = 4096
+    most_handshakes: int = 1024
     most_requests: int = 10_000
     reuse_port: bool = False
     listen_fd: int | None = None
@@ -103,8 +105,11 @@ async def serve(
     shutdown: asyncio.Event,
     ready: Callable[[int], None] | None = None,
     unreadable: Callable[[int], Outgoing] = empty_refusal,
+    entrance: Entrance | None = None,
 ) -> None:
     """Serve `app` until `shutdown` is set and the running calls have ended. `ready` is told the port.
+
+    `entrance` bounds the connections that have not done their handshake yet; without one, one of its own does.
 
     Raises OSError when the address or the certificate cannot be used, and whatever the application's start raises.
     """
@@ -139,17 +144,24 @@ async def serve(
         await lifespan.wait_for_startup()
         if lifespan_task.done():
             lifespan_task.result()
-        server = await asyncio.start_server(accept, backlog=_BACKLOG, **_listening(settings), **tls)
+        listener = Listener(
+            await _listening(settings),
+            entrance or Entrance(settings.most_handshakes),
+            accept,
+            tls,
+            lambda: len(connections) >= settings.most_connections,
+        )
         if ready is not None:
-            ready(server.sockets[0].getsockname()[1])
+            ready(listener.port)
         renewing = asyncio.create_task(_renew(settings, tls.get("ssl")))
         try:
             await shutdown.wait()
         finally:
             renewing.cancel()
-            server.close()
+            listener.close()
             await context.terminated.set()
             await _drain(connections, tasks, settings)
+            await listener.end()
         await lifespan.wait_for_shutdown()
     finally:
         lifespan_task.cancel()
@@ -231,11 +243,11 @@ async def serve_strictly(
     await serve(app, settings, shutdown=shutdown, ready=ready)
 
 
-def _listening(settings: ServeSettings) -> dict[str, Any]:
+async def _listening(settings: ServeSettings) -> list[socket.socket]:
     if settings.listen_fd is not None:
-        return {"sock": socket.socket(fileno=settings.listen_fd)}
+        return [socket.socket(fileno=settings.listen_fd)]
     host, port = _split(settings.bind)
-    return {"host": host, "port": port, "reuse_port": settings.reuse_port or None}
+    return await bind_to(host, port, reuse_port=settings.reuse_port)
 
 
 def _split(bind: str) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -59,6 +60,11 @@ class SharingStore:
             "SELECT registry.fail_token($1, $2, $3, $4, $5, $6, $7)",
             tenant_id, key, turn, kind, code, detail, seconds,
         )  # fmt: skip
+
+    async def read_clock(self) -> datetime:
+        """What time it is there."""
+        found: datetime = (await self._row("SELECT clock_timestamp()"))[0]
+        return found
 
     async def close(self) -> None:
         if self._pool is not None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
+from gateway.entrance import Entrance
 from gateway.exchange import Register
 from gateway.metrics import Metrics, Read
 from gateway.places import Places
@@ -62,6 +63,17 @@ def show_calls(
         "Tokens that replicas share: asked of RvIG here, read from another, and waited for",
         "outcome",
         {how: partial(getattr, figures, how) for how in ("asked", "read", "waited")},
+    )
+
+
+def show_entrance(metrics: Metrics, entrance: Entrance) -> None:
+    """Show how many connections have not done their handshake yet, and how many were closed unheard."""
+    metrics.show("koppelpunt_handshakes", "Connections before the end of their handshake", lambda: entrance.pending)
+    metrics.count_each(
+        "koppelpunt_connections_refused",
+        "Connections that were closed unheard",
+        "cause",
+        {"handshakes": lambda: entrance.refused},
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.clock import ClockWatch
 from gateway.config import GatewayConfig
 from gateway.sharing import Sharing
 from gateway.sharing_store import TROUBLE, SharingStore
@@ -17,13 +18,23 @@ class Together:
 
     sharing: Sharing | None
     store: SharingStore
+    clock: ClockWatch
+
+    async def start(self) -> None:
+        """Compare the clock, and go on with it."""
+        await self.clock.start()
 
     async def close(self) -> None:
         """End the connections. Nothing that was asked for is under way any more."""
+        await self.clock.close()
         await self.store.close()
 
 
 def make_together(config: GatewayConfig, identity: Keyring, connect: Callable[[], Any]) -> Together:
     """Put it together as the settings say. `connect` makes a connection to the main server."""
     store = SharingStore(connect)
-    return Together(Sharing(store, TokenBox(identity), trouble=TROUBLE) if config.share_tokens else None, store)
+    return Together(
+        Sharing(store, TokenBox(identity), trouble=TROUBLE) if config.share_tokens else None,
+        store,
+        ClockWatch(store.read_clock, bound=config.clock_bound, trouble=TROUBLE),
+    )

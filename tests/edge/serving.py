@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.connection import Times
 from gateway.edge import answer_unreadable
+from gateway.entrance import Entrance
 from gateway.http1 import Application
 from gateway.serve import ServeSettings, serve
 
@@ -27,7 +28,9 @@ class Answer:
 
 
 @asynccontextmanager
-async def running(app: Application, *, times: Times = QUICK, **settings: Any) -> AsyncIterator[int]:
+async def running(
+    app: Application, *, times: Times = QUICK, entrance: Entrance | None = None, **settings: Any
+) -> AsyncIterator[int]:
     """Serve `app` on a free port while the block runs; the server must end by itself afterwards."""
     shutdown = asyncio.Event()
     ports: list[int] = []
@@ -38,7 +41,9 @@ async def running(app: Application, *, times: Times = QUICK, **settings: Any) ->
         started.set()
 
     options = ServeSettings("127.0.0.1:0", times=times, **{"drain_seconds": 2.0, **settings})
-    server = asyncio.create_task(serve(app, options, shutdown=shutdown, ready=ready, unreadable=answer_unreadable))
+    server = asyncio.create_task(
+        serve(app, options, shutdown=shutdown, ready=ready, unreadable=answer_unreadable, entrance=entrance)
+    )
     server.add_done_callback(lambda _: started.set())
     try:
         await started.wait()
