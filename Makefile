@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHARED ?= ../shared
 
-.PHONY: demo test soak check format bench conformance chart lock clean
+.PHONY: demo test soak check format bench conformance chart licences audit release lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/koppelpunt demo $(if $(ONCE),--once)
@@ -53,6 +53,18 @@ $(VENV)/.dev: $(VENV)/bin/python requirements-dev.lock pyproject.toml
 $(VENV)/.tools: $(VENV)/bin/python tests/install-tools
 	tests/install-tools $(VENV)/tools
 	touch $@
+
+# After a dependency was added or moved: docs/licences.md is made from what is installed.
+licences: $(VENV)/.dev
+	$(BIN)/python -m tests.supply.licences
+
+# Known vulnerabilities of what is pinned; says so and goes on where their database cannot be reached. `make test` does it too.
+audit: $(VENV)/.dev
+	$(BIN)/python -m tests.supply.audit
+
+# `make release VERSION=1.2.3`: checks that everything is clean and green, then tags. Pushes nothing.
+release: $(VENV)/.dev
+	$(BIN)/python -m tests.supply.release "$(VERSION)"
 
 # The lock files are made from pyproject.toml alone; uv is needed only here.
 lock:
