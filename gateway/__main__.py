@@ -144,7 +144,7 @@ def tenants() -> None:
 def sealer() -> None:
     """Make partitions ahead, report orphans, watch expiry. One leader at a time."""
     from tenants.config import SealerConfig  # noqa: PLC0415
-    from tenants.sealer import run_sealer  # noqa: PLC0415
+    from tenants.sealer.app import run_sealer  # noqa: PLC0415
 
     config = _read(SealerConfig.read)
 

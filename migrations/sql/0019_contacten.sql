@@ -53,7 +53,7 @@ CREATE TABLE registry.bezorging (
   CHECK ((state = 'open') = (ended_at IS NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX bezorging_of_melding ON registry.bezorging (tenant_id, melding_id);
-CREATE INDEX bezorging_open ON registry.bezorging (next_at) WHERE state = 'open';
+CREATE INDEX bezorging_open ON registry.bezorging (way, next_at) WHERE state = 'open';
 
 -- When RvIG said that a client-secret ends, if it did.
 ALTER TABLE registry.credential ADD COLUMN secret_valid_until timestamptz CONSTRAINT credential_secret_ends CHECK (isfinite(secret_valid_until));
@@ -140,20 +140,20 @@ BEGIN
   RETURN v_melding;
 END $f$;
 
--- Hands deliveries that are due to one sealer for two minutes; whoever takes one and dies has not done it. What cannot be
+-- Hands deliveries of one way that are due to one sealer for two minutes; whoever takes one and dies has not done it. What cannot be
 -- delivered any more ends here: its contact has ended, or lost this way.
-CREATE FUNCTION registry.take_bezorgingen(p_most integer) RETURNS TABLE (tenant_id bigint, bezorging_id bigint, melding_id bigint, way text, attempts integer,
+CREATE FUNCTION registry.take_bezorgingen(p_way text, p_most integer) RETURNS TABLE (tenant_id bigint, bezorging_id bigint, melding_id bigint, way text, attempts integer,
   contact_id bigint, email text, webhook_url text, webhook_key text, webhook_generation integer, oin text, tenant_name text, kind text, object text,
   threshold text, subject text, words text, due_at timestamptz, raised_at timestamptz)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $f$
 #variable_conflict use_column
 BEGIN
   UPDATE registry.bezorging b SET state = 'vervallen', ended_at = clock_timestamp() FROM registry.contact c
-  WHERE b.state = 'open' AND c.tenant_id = b.tenant_id AND c.contact_id = b.contact_id
+  WHERE b.state = 'open' AND b.way = p_way AND c.tenant_id = b.tenant_id AND c.contact_id = b.contact_id
     AND (c.state <> 'active' OR (b.way = 'mail' AND c.email IS NULL) OR (b.way = 'webhook' AND c.webhook_url IS NULL));
   RETURN QUERY
   WITH due AS MATERIALIZED (
-    SELECT b.tenant_id, b.bezorging_id FROM registry.bezorging b WHERE b.state = 'open' AND b.next_at <= clock_timestamp()
+    SELECT b.tenant_id, b.bezorging_id FROM registry.bezorging b WHERE b.state = 'open' AND b.way = p_way AND b.next_at <= clock_timestamp()
     ORDER BY b.next_at LIMIT p_most FOR UPDATE SKIP LOCKED
   ), taken AS (
     UPDATE registry.bezorging b SET next_at = clock_timestamp() + interval '2 minutes', attempts = b.attempts + 1

@@ -18,6 +18,9 @@ import structlog
 
 from tenants.config import SealerConfig
 from tenants.delivery.rounds import keep_delivering
+from tenants.notices.metrics import make_notice_metrics
+from tenants.notices.raising import Raiser
+from tenants.notices.rounds import keep_notifying
 from tenants.observing import make_observed
 from tenants.pools import must_have_role
 from tenants.retention.metrics import make_retention_metrics
@@ -33,10 +36,10 @@ from tenants.sealer.chores import (
     list_orphans,
 )
 from tenants.sealer.metrics import SealerMetrics, make_sealer_metrics
-from tenants.sealer.parts import signer_of, ways_of
+from tenants.sealer.parts import notice_ways_of, signer_of, ways_of
 from tenants.sealer.revoking import keep_revoking, places_of
 from tenants.sealer.stamping import authority_of, keep_stamping, make_stamp_metrics
-from tenants.sealer.tree_metrics import make_tree_metrics
+from tenants.sealer.tree_metrics import LATE_SECONDS, make_tree_metrics
 from tenants.sealer.trees_loop import keep_sealing
 from tenants.serve import run_together, serve
 
@@ -53,6 +56,7 @@ log = structlog.get_logger("koppelpunt.sealer")
 class _Standing:
     """What the sealer knows of itself between rounds."""
 
+    raiser: Raiser
     connected: bool = False
     leading: bool = False
     whole: bool = True
@@ -66,8 +70,11 @@ async def run_sealer(
 
     Raises OSError for that port or the checkpoint key, ValueError for a key or a network that cannot be read.
     """
-    metrics, standing = make_sealer_metrics(), _Standing()
+    metrics = make_sealer_metrics()
     trees, signer, ways = make_tree_metrics(metrics.registry), signer_of(config), ways_of(config)
+    how, notices = notice_ways_of(config, ways), make_notice_metrics(metrics.registry)
+    orphan_after, late_after = timedelta(seconds=config.orphan_after), timedelta(seconds=LATE_SECONDS)
+    standing = _Standing(Raiser(notices, bool(how.operator), orphan_after, late_after))
     places, revocation = places_of(config), make_revocation_metrics(metrics.registry)
 
     authority, stamps = authority_of(config), make_stamp_metrics(metrics.registry)
@@ -84,6 +91,7 @@ async def run_sealer(
         keep_revoking(config, places, shutdown, revocation),
         keep_stamping(config.database_url, authority, shutdown, stamps, every=config.seal_every),
         keep_delivering(config.database_url, ways, shutdown, trees, every=min(config.seal_every, 5.0)),
+        keep_notifying(config.database_url, how, shutdown, notices, every=min(config.every, 5.0)),
     )
 
 
@@ -151,7 +159,12 @@ async def _do_chores(
     async def report_expiries() -> None:
         metrics.show_expiries(await list_expiries(connection), datetime.now(UTC))
 
-    chores: tuple[Callable[[], Awaitable[None]], ...] = (make_partitions, forget, report_orphans, report_expiries)
+    async def raise_notices() -> None:
+        await standing.raiser.raise_notices(connection, datetime.now(UTC))
+
+    chores: tuple[Callable[[], Awaitable[None]], ...] = (
+        make_partitions, forget, report_orphans, report_expiries, raise_notices,
+    )  # fmt: skip
     whole = True
     for chore in chores:
         try:

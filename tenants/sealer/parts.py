@@ -4,6 +4,8 @@ from tenants.checkpoints import read_signing_keys
 from tenants.config import SealerConfig
 from tenants.delivery.sending import Ways
 from tenants.fetch import read_rules
+from tenants.notices.sending import NoticeWays
+from tenants.notices.signing import read_notice_keys
 from tenants.sealer.signing import Signer
 
 
@@ -23,3 +25,9 @@ def ways_of(config: SealerConfig) -> Ways:
     if config.delivery_hosts:
         fetch = read_rules(config.delivery_hosts, config.delivery_internal, config.delivery_anchors_file)
     return Ways(config.delivery_share, fetch, config.smtp_url, config.smtp_from)
+
+
+def notice_ways_of(config: SealerConfig, ways: Ways) -> NoticeWays:
+    """How notices leave: by the ways of checkpoints, webhooks signed. Raises OSError, ValueError for keys that are none."""
+    operator = tuple(one for one in config.operator_contacts.split(",") if one)
+    return NoticeWays(ways, read_notice_keys(config.notice_keys_file), operator)

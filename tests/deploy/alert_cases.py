@@ -96,9 +96,7 @@ CASES: Final[dict[str, Case]] = {
         "koppelpunt_checkpoint_late_seconds", 'tenant="3",destination="1",kind="mail"', "400x180", "400x60 _x120"
     ),
     "KoppelpuntTimestampLate": _one("koppelpunt_timestamp_late_seconds", 'tenant="3"', "400x180", "400x60 _x120"),
-    "KoppelpuntNoticesNotDelivered": _one(
-        "koppelpunt_notice_waiting_seconds", 'kind="mail"', "0+60x180", "1700x180"
-    ),
+    "KoppelpuntNoticesNotDelivered": _one("koppelpunt_notice_waiting_seconds", 'kind="mail"', "0+60x180", "1700x180"),
     "KoppelpuntLogboekLate": _one("koppelpunt_logboek_late_seconds", 'tenant="3"', "1000x180", "800x60 _x120"),
     "KoppelpuntCheckpointDestinationMissing": _one(
         "koppelpunt_checkpoint_destination_missing", 'tenant="3"', "1x180", "1x60 _x120"
