@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -29,11 +30,7 @@ _LOCATION = {"Location": {"description": "Waar het gemaakte staat.", "schema": _
 
 def make_openapi(routes: Iterable[Route], contact: Mapping[str, str]) -> dict[str, Any]:
     """Make the document of a table of routes. `contact` is whom to ask: name, url, email."""
-    table = tuple(routes)
-    paths: dict[str, dict[str, Any]] = {}
-    for route in table:
-        path = route.path.removeprefix("/v1")
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route)
+    paths, schemas = _described(tuple(routes))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -43,9 +40,9 @@ def make_openapi(routes: Iterable[Route], contact: Mapping[str, str]) -> dict[st
             "contact": dict(contact),
         },
         "servers": [{"url": "/v1"}],
-        "paths": paths,
+        "paths": dict(paths),
         "components": {
-            "schemas": _schemas(table),
+            "schemas": dict(schemas),
             "securitySchemes": {
                 "beheersleutel": {
                     "type": "http",
@@ -55,6 +52,16 @@ def make_openapi(routes: Iterable[Route], contact: Mapping[str, str]) -> dict[st
             },
         },
     }
+
+
+@lru_cache(maxsize=2)
+def _described(table: tuple[Route, ...]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The paths and the schemas, made once in a process: it takes as long as a hundred requests."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in table:
+        path = route.path.removeprefix("/v1")
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route)
+    return paths, _schemas(table)
 
 
 def _operation(route: Route) -> dict[str, Any]:

@@ -114,9 +114,9 @@ class Asked:
             yield connection
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """One operation. `answers` are the shapes of its successes by status; every refusal is a Probleem.
+    """One operation, equal to none but itself. `answers` are the shapes of its successes by status; every refusal is a Probleem.
 
     `files` are the other media types in which the same success can be asked for.
     `of_tenant`: it is about one tenant. A beheerder's or auditor's own; whoever has none or acts for another names it in

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.pki import Pki
 from tenants.admins import make_admin_key, recognise, withdraw_admin_key
+from tenants.app import run_tenants
 from tenants.config import TenantsConfig
 from tenants.faults import InputRefused, NotFound
 from tenants.keyring import KeyringError, add_version, public_half
@@ -134,12 +135,10 @@ async def test_without_its_database_it_lives_and_answers_503(config: TenantsConf
 async def test_a_database_user_of_another_role_is_refused_at_the_start(
     config: TenantsConfig, database: Database, role: str
 ):
+    wrong = config.model_copy(update={"database_url": database.url(role)})
     with pytest.raises(WrongRole):
-        async with (
-            running(config.model_copy(update={"database_url": database.url(role)})) as (_, _),
-            asyncio.timeout(20),
-        ):
-            await asyncio.Event().wait()
+        async with asyncio.timeout(60):
+            await run_tenants(wrong, asyncio.Event())
 
 
 async def test_a_keyring_that_could_open_more_than_it_must_is_refused(config: TenantsConfig):
