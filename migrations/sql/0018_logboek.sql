@@ -24,7 +24,7 @@ CREATE TABLE registry.logboek_destination (
 CREATE UNIQUE INDEX logboek_destination_once ON registry.logboek_destination (tenant_id) WHERE state = 'active';
 
 -- How far each is. leaf: the next leaf of the tenant's tree; after_open: the last call without closing that was sent as such.
--- step: how many leaves at a time; less after a failure, so that one thing that is not taken stands alone at last.
+-- step: how many calls at a time; less after a failure, so that one thing that is not taken stands alone at last.
 CREATE TABLE register.logboek_delivery (
   tenant_id bigint NOT NULL,
   destination_id bigint NOT NULL,
@@ -154,16 +154,17 @@ BEGIN
   PERFORM set_config('koppelpunt.logboek', '', true);
 END $f$;
 
--- Which of these openings are there: what is not was destroyed with proof, and is told as such.
-CREATE FUNCTION register.logboek_there(p_ids uuid[], p_first uuid, p_last uuid) RETURNS bigint
+-- Which of these calls have no opening any more: they were destroyed with proof, and are told as such.
+CREATE FUNCTION register.logboek_gone(p_ids uuid[], p_first uuid, p_last uuid) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan AS $f$
 DECLARE
   v_tenant bigint := register.must_have_logboek();
-  v_count bigint;
 BEGIN
-  SELECT count(*) INTO v_count FROM register.opening o WHERE o.tenant_id = v_tenant AND o.id BETWEEN p_first AND p_last AND o.id = ANY (p_ids);
+  RETURN QUERY
+  SELECT g.id FROM unnest(p_ids) g (id)
+  LEFT JOIN (SELECT o.id FROM register.opening o WHERE o.tenant_id = v_tenant AND o.id BETWEEN p_first AND p_last AND o.id = ANY (p_ids)) o ON o.id = g.id
+  WHERE o.id IS NULL;
   PERFORM set_config('koppelpunt.logboek', '', true);
-  RETURN v_count;
 END $f$;
 
 -- Calls behind p_after that were let through longer ago than p_open_after and have no closing: uitkomst onbekend. Whom they were
@@ -289,6 +290,6 @@ BEGIN
 END $f$;
 
 REVOKE ALL ON FUNCTION registry.hold_logboek, registry.begin_logboek, register.take_logboek, register.end_logboek, register.must_have_logboek,
-  register.logboek_calls, register.logboek_there, register.logboek_open, register.logboek_standing FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION register.take_logboek, register.end_logboek, register.logboek_calls, register.logboek_there, register.logboek_open,
+  register.logboek_calls, register.logboek_gone, register.logboek_open, register.logboek_standing FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION register.take_logboek, register.end_logboek, register.logboek_calls, register.logboek_gone, register.logboek_open,
   register.logboek_standing TO koppelpunt_inzage;

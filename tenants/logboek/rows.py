@@ -4,10 +4,9 @@ No statement of this module reads the register's tables: functions of the databa
 tenant that has a destination, and nothing else. Hence no recorded reading either: the destination is on record.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -17,8 +16,12 @@ from tenants.logboek.spans import Call
 from tenants.scope import tenant_scope
 
 ACTOR: Final = "tenants/logboek"
-MOST_LEAVES: Final = 512
-"""Leaves in one request at most; an answer about many persons makes many spans."""
+MOST_CALLS: Final = 512
+"""Calls in one request at most; a call about many persons makes many spans."""
+_WINDOW: Final = 512
+"""Leaves that are looked at together."""
+_WINDOWS: Final = 40
+"""Windows without a call (years of changes of the registry) that are passed in one go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,6 @@ class Due:
     step: int
     oin: str
     name: str
-
-    @property
-    def until(self) -> int:
-        """The leaf behind the last that is sent now."""
-        return min(self.leaf + self.step, self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +68,49 @@ async def take_due(connection: asyncpg.Connection, most: int, open_after: timede
 
 
 async def read_batch(connection: asyncpg.Connection, due: Due, open_after: timedelta) -> Batch:
-    """The calls of the next leaves, and calls that stay without closing. Raises PostgresError when the destination ended."""
+    """The next calls in the order of their leaves, and calls that stay without closing.
+
+    Raises PostgresError when the destination ended meanwhile.
+    """
+    calls: list[Call] = []
+    leaf, gone = due.leaf, 0
     async with tenant_scope(connection, due.tenant_id, actor=ACTOR):
-        leaves = await read_leaves(connection, due.tenant_id, (due.leaf, due.until))
-        opened = [one.number for one in leaves if one.kind == "opening"]
-        closed = [one.number for one in leaves if one.kind == "closing"]
-        calls = await _read_calls(connection, opened, closed)
-        there = await _count_there(connection, opened)
+        for _ in range(_WINDOWS):
+            if calls or leaf >= due.size:
+                break
+            calls, leaf, lost = await _read_window(connection, due, leaf)
+            gone += lost
         open_calls = await connection.fetch(
             "SELECT * FROM register.logboek_open($1, $2, $3)", due.after_open, open_after, due.step
         )
-    # A leaf that is not there is the sealer's alarm and no reason to send nothing any more.
-    ended = sum(1 for call in calls if call.outcome is not None)
-    gone = len(opened) - there + len(closed) - ended
-    calls += [_call(row) for row in open_calls]
     after_open = open_calls[-1]["id"] if open_calls else due.after_open
-    return Batch(tuple(calls), max(due.until, due.leaf), after_open, gone)
+    return Batch((*calls, *(_call(row) for row in open_calls)), leaf, after_open, gone)
+
+
+async def _read_window(connection: asyncpg.Connection, due: Due, leaf: int) -> tuple[list[Call], int, int]:
+    """As many calls as may go at once from this leaf on, the leaf behind them, and how many rows before it are gone.
+
+    A leaf that is not there is the sealer's alarm, and no reason to send nothing any more.
+    """
+    until = min(leaf + _WINDOW, due.size)
+    leaves = await read_leaves(connection, due.tenant_id, (leaf, until))
+    # An opening and its closing are two leaves of one call; the first says something only when it was refused.
+    at = {(one.kind, one.number): one.index for one in leaves if one.kind != "wijziging"}
+    opened = [number for kind, number in at if kind == "opening"]
+    closed = [number for kind, number in at if kind == "closing"]
+    if not at:
+        return [], until, 0
+    both = [*opened, *closed]
+    bounds = min(both), max(both)
+    rows = await connection.fetch("SELECT * FROM register.logboek_calls($1, $2, $3, $4)", opened, closed, *bounds)
+    pairs = ((at["opening" if row["refusal"] else "closing", row["id"]], _call(row)) for row in rows)
+    found = sorted(pairs, key=lambda pair: pair[0])
+    missing = await connection.fetch("SELECT * FROM register.logboek_gone($1, $2, $3)", both, *bounds)
+    if len(found) > due.step:
+        until = found[due.step][0]
+    gone = {row[0] for row in missing}
+    lost = sum(1 for (_, number), index in at.items() if number in gone and index < until)
+    return [call for index, call in found if index < until], until, lost
 
 
 async def end(
@@ -97,7 +122,7 @@ async def end(
     )
     moved = await connection.fetchval(
         "SELECT register.end_logboek($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        due.tenant_id, due.destination_id, due.leaf, leaf, after_open, spans, gone, MOST_LEAVES, error,
+        due.tenant_id, due.destination_id, due.leaf, leaf, after_open, spans, gone, MOST_CALLS, error,
     )  # fmt: skip
     return bool(moved)
 
@@ -105,23 +130,6 @@ async def end(
 async def list_lags(connection: asyncpg.Connection) -> list[Lag]:
     """How every destination stands."""
     return [Lag(**row) for row in await connection.fetch("SELECT * FROM register.logboek_standing()")]
-
-
-async def _read_calls(connection: asyncpg.Connection, opened: Sequence[Any], closed: Sequence[Any]) -> list[Call]:
-    if not (opened or closed):
-        return []
-    bounds = min(*opened, *closed, key=lambda one: one.int), max(*opened, *closed, key=lambda one: one.int)
-    rows = await connection.fetch("SELECT * FROM register.logboek_calls($1, $2, $3, $4)", opened, closed, *bounds)
-    order = {number: at for at, number in enumerate([*opened, *closed])}
-    return sorted((_call(row) for row in rows), key=lambda one: order[one.id])
-
-
-async def _count_there(connection: asyncpg.Connection, opened: Sequence[Any]) -> int:
-    if not opened:
-        return 0
-    return int(
-        await connection.fetchval("SELECT register.logboek_there($1, $2, $3)", opened, min(opened), max(opened)) or 0
-    )
 
 
 def _call(row: asyncpg.Record) -> Call:
