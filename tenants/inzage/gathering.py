@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from tenants.finding import bounds_of, ids_of_person, in_steps
+from tenants.finding import bounds_of, ids_of_person, in_steps, month_floor, years_of
 from tenants.inzage.verstrekkingen import Gathered, asks_about, order, verstrekking_of
 from tenants.keyring import Keyring
 from tenants.protocolregels import Protocolregel
@@ -113,21 +113,25 @@ async def _find(
 
 
 async def _pages_of_unknown(made: _Gathering, running: list[UUID], period: Period) -> AsyncIterator[list[UUID]]:
-    """Calls without closing, then those that were sent and not answered, oldest first."""
+    """Calls without closing, then those that were sent and not answered, a year at a time: one step never locks many partitions."""
     yield running
-    after, ceiling = bounds_of(period)
-    while True:
-        async with reading_scope(made.connection, made.tenant_id, made.reading, actor=made.actor):
-            rows = await made.connection.fetch(
-                "SELECT id FROM register.closing WHERE tenant_id = $1 AND id >= $2 AND id < $3 "
-                "AND outcome = 'niet_beantwoord' AND status IS NULL ORDER BY id LIMIT $4",
-                made.tenant_id, after, ceiling, _PAGE,
-            )  # fmt: skip
-        if rows:
-            yield [row["id"] for row in rows]
-        if len(rows) < _PAGE:
-            return
-        after = UUID(int=rows[-1]["id"].int + 1)
+    floor, ceiling = bounds_of(period)
+    async with reading_scope(made.connection, made.tenant_id, made.reading, actor=made.actor):
+        years = await years_of(made.connection, made.tenant_id)
+    for year in sorted(years):
+        after, before = max(floor, month_floor(year, 1)), min(ceiling, month_floor(year, 13))
+        while after < before:
+            async with reading_scope(made.connection, made.tenant_id, made.reading, actor=made.actor):
+                rows = await made.connection.fetch(
+                    "SELECT id FROM register.closing WHERE tenant_id = $1 AND id >= $2 AND id < $3 "
+                    "AND outcome = 'niet_beantwoord' AND status IS NULL ORDER BY id LIMIT $4",
+                    made.tenant_id, after, before, _PAGE,
+                )  # fmt: skip
+            if rows:
+                yield [row["id"] for row in rows]
+            if len(rows) < _PAGE:
+                break
+            after = UUID(int=rows[-1]["id"].int + 1)
 
 
 def _lean(regel: Protocolregel) -> Protocolregel:

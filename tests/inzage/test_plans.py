@@ -231,4 +231,5 @@ async def test_an_inzage_of_twenty_years_never_holds_many_locks_at_once(
         Reading(kind="inzageverzoek", reason="Plan", contents=True), actor=ACTOR,
     )  # fmt: skip
     assert len(gathered.verstrekkingen) == 100
-    assert max(held) < 120
+    # A year of closings is twelve partitions, each with its indexes.
+    assert max(held) < 140
