@@ -1,10 +1,9 @@
 """A machtiging, and a question as a caller sends it: bytes in, judged as `choose` would."""
 
+import json
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-
-import orjson
 
 from gateway.brp.question import read_question
 from gateway.call import Bevraging, Caller, Choice
@@ -45,7 +44,7 @@ def machtiging(rights: dict[str, Any], conditions: dict[str, Any] | None = None,
 
 def asking(body: object, api: str = "personen", operation: str = "bevragen") -> Bevraging:
     """What the edge makes of this body; bytes are taken as they are."""
-    data = body if isinstance(body, bytes) else orjson.dumps(body)
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
     content = decode_json(data)
     made = values.bevraging(PATHS[api], read_question(api, content), operation)
     return replace(made, body=data, content=content)
