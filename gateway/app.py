@@ -69,7 +69,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     wires = Wires(Identities(identity, _anchors(catalogue)), WireLimits(answer=config.answer_limit), ways=ways)
     store = StandsStore(connecting)
     stands = Stands(snapshot.rvig_stands.get, store, notice=partial(note_stand, metrics), trouble=TROUBLE)
-    together = make_together(config, identity, connecting)
+    together = make_together(config, identity, connecting, snapshot.rate_limits.get)
     tokens = Tokens(
         wires,
         Secrets(identity),
@@ -104,6 +104,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         registers=registers,
         kinds={name: environment.kind for name, environment in catalogue.environments.items()},
         quotas=quotas,
+        limits=together.limits,
         stands=stands,
         rations=rations,
         attempts=Attempts(),

@@ -48,6 +48,8 @@ class GatewayConfig(Settings):
     calls_at_once: int = Field(default=1024, ge=1)
     calls_per_tenant: int = Field(default=320, ge=1)
     handshakes_at_once: int = Field(default=1024, ge=2)
+    taaksysteem_rate: float = Field(default=0.0, ge=0, le=100_000)
+    taaksysteem_burst: int = Field(default=20, ge=1, le=1_000_000)
     clock_bound: float = Field(default=5.0, gt=0, le=30)
     answer_memory_per_tenant: int = Field(default=32 * 1024 * 1024, ge=1024)
     permission_seconds: float = Field(default=2.0, gt=0, le=2.0)

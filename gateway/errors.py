@@ -28,7 +28,8 @@ from gateway.brp.problems import ProblemShape
 class KoppelpuntError(Exception):
     """A refusal with a code of its own (camelCase, stable), a Dutch detail, and the place on the path.
 
-    `place` is gateway, token, upstream or register. `sent` says whether RvIG may have had the call.
+    `place` is gateway, token, upstream or register. `sent` says whether RvIG may have had the call. `headers` go into the
+    answer beside those that every refusal has.
     """
 
     place = "gateway"
@@ -39,6 +40,7 @@ class KoppelpuntError(Exception):
         self.detail = detail
         self.sent = sent
         self.retry_after = retry_after
+        self.headers: list[tuple[bytes, bytes]] = []
 
 
 class CallerError(KoppelpuntError):

@@ -9,7 +9,7 @@ whose opening is written; a caller that hangs up changes nothing.
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -30,6 +30,7 @@ from gateway.errors import (
 from gateway.filtering import Withheld, asked_of_rvig, pass_on
 from gateway.identifiers import uuid7
 from gateway.judging import judge_authorisation, judge_question
+from gateway.limiting import RateLimits, is_reached
 from gateway.metrics import Metrics
 from gateway.outcome import answer_of, is_security_event, outcome_of, unusable
 from gateway.problems import status_of
@@ -75,15 +76,20 @@ class Gate:
     attempts: Attempts
     metrics: Metrics
     quotas: Quotas
+    limits: RateLimits
     stands: Stands
     permission_seconds: float = 2.0
+    # Apart from the others, and few: a caller in a loop must not crowd out what was refused for another reason.
+    attempts_over_limit: Attempts = field(default_factory=lambda: Attempts(rate=1 / 60, burst=5))
 
 
 async def exchange(bevraging: Bevraging, gate: Gate) -> Outgoing:
     """Carry one call through its life. Raises KoppelpuntError for every refusal; the edge makes it a document."""
     record = CallRecord(bevraging, time.monotonic())
+    limited: list[tuple[bytes, bytes]] = []
     try:
         record.caller = caller = await gate.authenticate(bevraging)
+        limited = await gate.limits.take(caller.taaksysteem)
         gate.check_shape(bevraging)
         judge_question(bevraging, gate.metrics)
         record.caller = caller = apply_profile(caller, bevraging.headers, gate.snapshot.profiles)
@@ -92,13 +98,17 @@ async def exchange(bevraging: Bevraging, gate: Gate) -> Outgoing:
         record.end("beantwoord", "", outgoing.status, len(outgoing.body))
     except KoppelpuntError as error:
         record.end(outcome_of(error), error.code, status_of(error))
-        if record.caller is not None and is_security_event(error):
+        error.headers = error.headers or limited
+        if record.caller is not None and is_reached(error):
+            await _record_attempt(bevraging, record.caller, error, gate, gate.attempts_over_limit)
+        elif record.caller is not None and is_security_event(error):
             _note_refusal(bevraging, record.caller, error, gate)
             if _is_attempt(error, record):
-                await _record_attempt(bevraging, record.caller, error, gate)
+                await _record_attempt(bevraging, record.caller, error, gate, gate.attempts)
         raise
     finally:
         record.write(gate.metrics)
+    outgoing.headers.extend(limited)
     return outgoing
 
 
@@ -258,12 +268,14 @@ def _note_refusal(bevraging: Bevraging, caller: Caller, error: KoppelpuntError, 
     gate.metrics.security(error.code).inc()
 
 
-async def _record_attempt(bevraging: Bevraging, caller: Caller, error: KoppelpuntError, gate: Gate) -> None:
+async def _record_attempt(
+    bevraging: Bevraging, caller: Caller, error: KoppelpuntError, gate: Gate, ration: Attempts
+) -> None:
     """Record a refused attempt in the register of the taaksysteem's own tenant, rationed; the refusal stands anyway.
 
     A Blocked that the register itself gave is recorded already, by the statement that gave it.
     """
-    if not gate.attempts.allow(caller.taaksysteem.tenant_id, time.monotonic()):
+    if not ration.allow(caller.taaksysteem.tenant_id, time.monotonic()):
         gate.metrics.security("pogingNietOpgeslagen").inc()
         return
     # Where its taaksysteem is registered, whichever environment the call named: no other register knows it.

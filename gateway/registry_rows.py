@@ -30,6 +30,7 @@ from tenants.model import (
     TenantKey,
 )
 from tenants.pattern_rows import read_pattern_facts
+from tenants.rate_limits import read_rate_limits
 from tenants.rights import read_terms
 from tenants.rvig_stand import read_stands
 from tenants.taaksysteem_headers import read_header_profiles
@@ -101,6 +102,7 @@ async def read_parts(connection: asyncpg.Connection, tenant_ids: list[int] | Non
     facts = await read_pattern_facts(connection, tenant_ids)
     profiles = await read_header_profiles(connection, tenant_ids)
     stands = await read_stands(connection, tenant_ids)
+    limits = await read_rate_limits(connection, tenant_ids)
     parts: dict[int, TenantPart] = {}
     for row in await connection.fetch(_TENANTS, tenant_ids):
         tenant_id = row["tenant_id"]
@@ -111,6 +113,7 @@ async def read_parts(connection: asyncpg.Connection, tenant_ids: list[int] | Non
             pattern_facts=facts.get(tenant_id, ()),
             header_profiles=profiles.get(tenant_id, ()),
             rvig_stands=stands.get(tenant_id, ()),
+            rate_limits=limits.get(tenant_id, ()),
         )
     return parts
 

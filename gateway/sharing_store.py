@@ -8,7 +8,9 @@ from uuid import UUID
 
 import asyncpg
 
+from gateway.limiting import Granted, Key
 from gateway.sharing import Verdict, Wanted
+from tenants.rate_limits import RateLimit
 
 TROUBLE: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _SECONDS: Final = 2.0
@@ -60,6 +62,14 @@ class SharingStore:
             "SELECT registry.fail_token($1, $2, $3, $4, $5, $6, $7)",
             tenant_id, key, turn, kind, code, detail, seconds,
         )  # fmt: skip
+
+    async def take_rate(self, key: Key, limit: RateLimit, want: int) -> Granted:
+        """See `registry.take_rate`."""
+        row = await self._row(
+            "SELECT granted, level, seconds FROM registry.take_rate($1, $2, $3, $4, $5)",
+            *key, limit.per_second, limit.burst, want,
+        )  # fmt: skip
+        return Granted(row["granted"], row["level"], row["seconds"])
 
     async def read_clock(self) -> datetime:
         """What time it is there."""

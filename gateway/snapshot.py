@@ -26,6 +26,7 @@ from tenants.model import (
     TenantKey,
 )
 from tenants.pattern_facts import PatternFacts
+from tenants.rate_limits import RateLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class TenantPart:
     header_profiles: tuple[HeaderProfile, ...] = field(default=(), kw_only=True)
     idps: tuple[Idp, ...] = ()
     rvig_stands: tuple[RvigStand, ...] = field(default=(), kw_only=True)
+    rate_limits: tuple[RateLimit, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(slots=True)
@@ -63,6 +65,7 @@ class Snapshot:
     profiles: dict[tuple[int, str], CompiledProfile] = field(default_factory=dict)
     callers: CallerIndex = field(default_factory=CallerIndex)
     rvig_stands: dict[tuple[int, int], RvigStand] = field(default_factory=dict)
+    rate_limits: dict[tuple[int, int], RateLimit] = field(default_factory=dict)
 
     def replace_tenant(self, tenant_id: int, part: TenantPart | None) -> None:
         """Put a tenant's new part in place of its old one; None takes the tenant away. Synchronous, so atomic here."""
@@ -107,6 +110,8 @@ class Snapshot:
             self.profiles[part.tenant.tenant_id, profile.name] = compile_profile(profile)
         for stand in part.rvig_stands:
             self.rvig_stands[stand.tenant_id, stand.aansluiting_id] = stand
+        for limit in part.rate_limits:
+            self.rate_limits[limit.tenant_id, limit.taaksysteem_id or 0] = limit
 
     def _put_in_keys(self, keys: Iterable[TaaksysteemKey]) -> None:
         for key in keys:
@@ -145,6 +150,8 @@ class Snapshot:
             self.profiles.pop((part.tenant.tenant_id, profile.name), None)
         for stand in part.rvig_stands:
             self.rvig_stands.pop((stand.tenant_id, stand.aansluiting_id), None)
+        for limit in part.rate_limits:
+            self.rate_limits.pop((limit.tenant_id, limit.taaksysteem_id or 0), None)
 
 
 def blocks_of(aansluiting: Aansluiting, taaksysteem: Taaksysteem, snapshot: Snapshot) -> tuple[Blokkade, ...]:

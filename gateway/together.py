@@ -6,10 +6,12 @@ from typing import Any
 
 from gateway.clock import ClockWatch
 from gateway.config import GatewayConfig
+from gateway.limiting import Key, RateLimits
 from gateway.sharing import Sharing
 from gateway.sharing_store import TROUBLE, SharingStore
 from gateway.token_box import TokenBox
 from tenants.keyring import Keyring
+from tenants.rate_limits import RateLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class Together:
     sharing: Sharing | None
     store: SharingStore
     clock: ClockWatch
+    limits: RateLimits
 
     async def start(self) -> None:
         """Compare the clock, and go on with it."""
@@ -30,11 +33,22 @@ class Together:
         await self.store.close()
 
 
-def make_together(config: GatewayConfig, identity: Keyring, connect: Callable[[], Any]) -> Together:
+def make_together(
+    config: GatewayConfig,
+    identity: Keyring,
+    connect: Callable[[], Any],
+    limit_of: Callable[[Key], RateLimit | None],
+) -> Together:
     """Put it together as the settings say. `connect` makes a connection to the main server."""
     store = SharingStore(connect)
     return Together(
         Sharing(store, TokenBox(identity), trouble=TROUBLE) if config.share_tokens else None,
         store,
         ClockWatch(store.read_clock, bound=config.clock_bound, trouble=TROUBLE),
+        RateLimits(
+            limit_of,
+            store.take_rate,
+            default=(config.taaksysteem_rate, config.taaksysteem_burst) if config.taaksysteem_rate else None,
+            trouble=TROUBLE,
+        ),
     )

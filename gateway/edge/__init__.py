@@ -104,6 +104,7 @@ def make_edge(
             return
         except Exception as error:  # noqa: BLE001 - the last place where a caller can still get an answer
             outgoing = _refuse(error, scope["raw_path"], transaction_id, catalogue)
+            outgoing.headers.extend(getattr(error, "headers", ()))
         await send_answer(
             send,
             outgoing,

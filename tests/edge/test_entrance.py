@@ -43,8 +43,8 @@ def close_all(silent: list[socket.socket]) -> None:
 
 
 async def ask_from(source: str, port: int, context: ssl.SSLContext) -> int:
-    given = {"ssl": context, "server_hostname": "localhost", "local_addr": (source, 0)}
-    return (await ask(port, GOOD, **given)).status
+    answer = await ask(port, GOOD, ssl=context, server_hostname="localhost", local_addr=(source, 0))
+    return answer.status
 
 
 async def silent_connections_shut_out_nobody(server_files) -> None:
