@@ -141,6 +141,11 @@ WORDS: Final[Mapping[str, tuple[int, str]]] = {
     # mandate and mandate_request
     "mandate_check": (400, "Een mandaat geef je aan een ander."),
     "mandate_to_tenant_id_fkey": (409, "De tenant aan wie het mandaat is bestaat niet."),
+    "rate_limit_once": (409, "Hiervoor is al een snelheidslimiet ingesteld; wijzig die."),
+    "rate_limit_per_second_check": (400, "Een snelheid ligt tussen 0,001 en 100.000 per seconde."),
+    "rate_limit_burst_check": (400, "Tegelijk ligt tussen 1 en 1.000.000."),
+    "rate_limit_tenant_id_fkey": (409, "Deze tenant bestaat niet."),
+    "rate_limit_tenant_id_taaksysteem_id_fkey": (409, "Dit taaksysteem bestaat hier niet."),
     "mandate_request_of_another": (400, "Een mandaat vraag je aan een ander."),
     "mandate_request_granted": (409, "Een toegekend verzoek heeft zijn mandaat."),
     "mandate_request_decided": (409, "Over dit verzoek is al beslist."),
@@ -178,6 +183,12 @@ WORDS: Final[Mapping[str, tuple[int, str]]] = {
     "tenant_oin_key": (409, "Er is al een tenant met deze OIN."),
     "tenant_retention_years_check": (400, "De bewaartermijn is 1 tot 100 jaar."),
     "tenant_record_content_check": (400, "De vastlegging is volledig of rubrieken."),
+    "tenant_register_weakened_by_two": (
+        409, "Korter bewaren, minder vastleggen of geen gemeente meer zijn: dat vraagt een beheerder en aanvaardt een auditor.",
+    ),
+    "tenant_register_given_up": (
+        409, "De auditor van deze tenant heeft het register prijsgegeven; zij komt pas terug als die dat intrekt.",
+    ),
     "tenant_tenant_id_kind_key": (409, "Deze tenant is er al."),
     # who administers
     "beheer_idp_has_name": (400, "Een identiteitsvoorziening heeft een naam."),

@@ -23,9 +23,12 @@ async def ending(past: Past, tmp_path):
     await past.seal()
     await past.admin.execute("UPDATE registry.tenant SET state = 'ended' WHERE tenant_id = $1", past.world.tenant_id)
     digest = digest_of(await past.export(tmp_path / "last"))
+    size = await past.admin.fetchval(
+        "SELECT max(size) FROM register.checkpoint WHERE tenant_id = $1", past.world.tenant_id
+    )
     steps: tuple[tuple[Kind, dict[str, Any]], ...] = (
         ("begonnen", {}),
-        ("geexporteerd", {"digest": digest, "tree_size": 10}),
+        ("geexporteerd", {"digest": digest, "tree_size": size}),
         ("ontvangen", {"digest": digest, "note": "J. Jansen, FG"}),
     )
     for kind, given in steps:
@@ -83,13 +86,53 @@ async def test_a_confirmation_that_was_withdrawn_destroys_nothing(ending):
     assert await past.counts(RECENT) == (3, 3, 3)
 
 
-async def test_a_tenant_that_has_not_ended_keeps_its_register_whatever_was_confirmed(ending):
+async def turn(past: Past, state: str) -> None:
+    await past.admin.execute("UPDATE registry.tenant SET state = $2 WHERE tenant_id = $1", past.world.tenant_id, state)
+
+
+async def test_a_tenant_that_has_not_ended_keeps_its_register_whatever_is_confirmed(ending):
     past, digest = ending
+    await turn(past, "active")
     await note_step(past.reader, past.world.tenant_id, "bevestigd", actor=AUDITOR, digest=digest, note="Akkoord")
-    await past.admin.execute("UPDATE registry.tenant SET state = 'active'")
     await past.destroy()
     assert await past.counts(RECENT) == (3, 3, 3)
     with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError):
         await past.sealing.fetchval(
             "SELECT register.begin_vernietiging($1, $2, 0, 9, 'x')", past.world.tenant_id, RECENT
         )
+
+
+async def test_a_call_that_the_confirmed_archive_does_not_hold_stays_and_is_told_of(ending):
+    past, digest = ending
+    await turn(past, "active")
+    await past.calls.record(past.world, 4)
+    await past.seal()
+    await turn(past, "ended")
+    await note_step(past.reader, past.world.tenant_id, "bevestigd", actor=AUDITOR, digest=digest, note="Akkoord")
+    planned = await past.sealing.fetch(
+        "SELECT rows, held FROM register.plan_vernietiging($1, now() + interval '1 day') WHERE soort = 'protocolregels'",
+        past.world.tenant_id,
+    )
+    assert sum(row["held"] for row in planned) == 8
+    await past.seal()
+    await past.destroy(rounds=6)
+    assert (await past.counts(RECENT), await past.counts(NOW)) == ((0, 0, 0), (4, 4, 4))
+    horizon = datetime.now(UTC) + timedelta(days=1)
+    assert not await is_destroyed(past.reader, past.world.tenant_id, horizon, actor=OPERATOR)
+    # What is kept can still be read: its key is not destroyed.
+    assert await past.admin.fetchval("SELECT count(*) FROM registry.tenant_key WHERE destroyed_at IS NULL") > 0
+    await past.seal()
+    assert (await past.verify()).faults == ()
+
+
+@pytest.mark.parametrize("last", ["bevestigd", "voltooid"])
+async def test_a_tenant_that_gave_its_register_up_comes_back_only_when_that_is_taken_back(ending, last):
+    past, digest = ending
+    await note_step(past.reader, past.world.tenant_id, "bevestigd", actor=AUDITOR, digest=digest, note="Akkoord")
+    if last == "voltooid":
+        await note_step(past.reader, past.world.tenant_id, "voltooid", actor=OPERATOR)
+    with pytest.raises(asyncpg.CheckViolationError, match="gave its register up"):
+        await turn(past, "active")
+    if last == "bevestigd":
+        await note_step(past.reader, past.world.tenant_id, "ingetrokken", actor=AUDITOR, note="Toch niet")
+        await turn(past, "active")
