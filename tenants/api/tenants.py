@@ -1,8 +1,12 @@
-"""Routes of tenants. The operator makes them and ends them; how a register is kept is its tenant's own choice."""
+"""Routes of tenants. The operator makes them and ends them; how a register is kept is its tenant's own choice.
+
+What weakens it (a shorter term, less of each call) a beheerder asks and an auditor accepts.
+"""
 
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast
 
+import asyncpg
 from pydantic import Field
 
 from tenants import registry
@@ -12,9 +16,10 @@ from tenants.api.resources import CHANGERS, READERS, Oin, Regel, Verandering
 from tenants.api.routing import Answer, Asked, Route
 from tenants.api.shapes import Shape, Tenant
 from tenants.keyring import public_half
-from tenants.overviews import list_tenants
+from tenants.overviews import TenantSeen, list_tenants
 from tenants.scope import tenant_scope
 from tenants.tenant_changes import change_tenant
+from tenants.voorstellen import Accepts
 
 Vastlegging = Literal["volledig", "rubrieken"]
 _CONTENT: Final[dict[str, str]] = {"volledig": "whole", "rubrieken": "rubrieken"}
@@ -43,7 +48,10 @@ class TenantVerandering(Verandering):
 
 async def toon_tenant(asked: Asked) -> Answer:
     """GET: one tenant. Another's does not exist."""
-    return await _shown(asked, _own_number(asked))
+    number = _own_number(asked)
+    async with asked.scope() as connection:
+        found = await _find(connection, number)
+    return Answer(200, shape_of_tenant(found), version=found.version)
 
 
 async def maak_tenant(asked: Asked) -> Answer:
@@ -78,23 +86,31 @@ async def wijzig_tenant(asked: Asked) -> Answer:
             for name in sorted(others)
         ]
         raise Refused(403, "vanAnder", f"Hiervan wijzigt alleen {who} iets.", faults=faults)
-    async with (
-        asked.rooms.registry.acquire() as connection,
-        tenant_scope(connection, number, actor=asked.actor),
-    ):
-        await change_tenant(
-            connection, number, asked.version, name=wanted.naam, state=_STATES.get(wanted.toestand),
-            record_content=_CONTENT.get(wanted.vastlegging), retention_years=wanted.bewaartermijn_jaren,
-        )  # fmt: skip
-    return await _shown(asked, number)
+    async with asked.scope() as connection:
+        async with tenant_scope(connection, number, actor=asked.actor):
+            await change_tenant(
+                connection, number, asked.version, name=wanted.naam, state=_STATES.get(wanted.toestand),
+                record_content=_CONTENT.get(wanted.vastlegging), retention_years=wanted.bewaartermijn_jaren,
+            )  # fmt: skip
+        found = await _find(connection, number)
+    return Answer(200, shape_of_tenant(found), version=found.version)
 
 
-async def _shown(asked: Asked, number: int) -> Answer:
-    async with asked.rooms.registry.acquire() as connection:
-        found = await list_tenants(connection, only=number, after=0, limit=1)
+async def eyes_for_weakening(asked: Asked) -> Accepts | None:
+    """Who accepts that a register is kept shorter, or less of each call: its auditor. More is for the beheerder alone."""
+    wanted, number = cast("TenantVerandering", asked.body), _own_number(asked)
+    async with asked.scope() as connection:
+        found = await _find(connection, number)
+    shorter = wanted.bewaartermijn_jaren is not None and wanted.bewaartermijn_jaren < found.retention_years
+    less = wanted.vastlegging == "rubrieken" and found.record_content == "whole"
+    return "auditor" if shorter or less else None
+
+
+async def _find(connection: asyncpg.Connection, number: int) -> TenantSeen:
+    found = await list_tenants(connection, only=number, after=0, limit=1)
     if not found:
         raise Refused(404, "nietGevonden", "Deze tenant bestaat niet.")
-    return Answer(200, shape_of_tenant(found[0]), version=found[0].version)
+    return found[0]
 
 
 def _own_number(asked: Asked) -> int:
@@ -139,5 +155,6 @@ TENANT_ROUTES: Final[tuple[Route, ...]] = (
         refusals=frozenset({404, 409}),
         body=TenantVerandering,
         versioned=True,
+        vier_ogen=eyes_for_weakening,
     ),
 )

@@ -20,7 +20,7 @@ from tenants.callers import grant_policy
 from tenants.versions import hold_version
 from tenants.voorstellen import Voorstel, decide, find_voorstel, list_voorstellen, same_person
 
-WEAKENS = frozenset({"vraagRegisterbeleid", "maakUitzondering"})
+WEAKENS = frozenset({"vraagRegisterbeleid", "maakUitzondering", "wijzigTenant"})
 """Operations that weaken the register or the certificate rule: who grants one names the article."""
 
 
