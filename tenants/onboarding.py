@@ -2,12 +2,12 @@
 
 What the document does not name is left alone: nothing is ended or withdrawn for being absent. A machtiging that the
 document words otherwise is withdrawn and made anew, so that the register's rows keep pointing at the words that held.
-An existing credential is recognised by its client-ID; its secret is sealed and cannot be compared, so a new secret
-comes as a rotation.
+An existing credential is recognised by its client-ID and by the keyed digest of its secret: another secret is a new
+version, which the aansluitingen of the document go over to. One that was kept before digests were is left as it is.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +27,10 @@ from tenants.onboarding_document import (
     CredentialPart,
     Document,
     TenantPart,
+    is_reference,
     read_document,
-    read_file,
     read_pem,
+    read_reference,
 )
 from tenants.onboarding_doelbindingen import apply_doelbindingen
 from tenants.onboarding_identities import apply_aansluitingen, apply_afnemers, apply_certificates, apply_credentials
@@ -67,44 +68,83 @@ async def apply(
 ) -> Outcome:
     """Apply a document; paths in it are relative to `directory`. Raises InputRefused with every fault; nothing is kept then."""
     read = read_document(document)
-    secrets = _read_files(read, directory or Path())
+    opened = read_files(read, directory or Path())
     work = Work(connection, identity_public, register_public, actor)
     try:
         async with connection.transaction():
-            # Two at once would both find nothing and make everything twice.
-            await connection.execute("SELECT pg_advisory_xact_lock(19265, 1)")
-            await _check_environments(connection, read)
-            for part in read.tenants:
-                work.tenants[part.oin] = await _tenant(work, part)
-            for part, opened in zip(read.tenants, secrets, strict=True):
-                async with tenant_scope(connection, work.tenants[part.oin], actor=actor):
-                    await apply_afnemers(work, part)
-                    await apply_besluiten(work, part)
-                    await apply_certificates(work, part, opened)
-                    await apply_lendings(work, part)
-            for part, opened in zip(read.tenants, secrets, strict=True):
-                async with tenant_scope(connection, work.tenants[part.oin], actor=actor):
-                    await apply_agreements(work, part)
-                    await apply_exceptions(work, part)
-                    credentials = await apply_credentials(work, part, opened)
-                    await apply_aansluitingen(work, part, credentials)
-                    await apply_header_profiles(work, part)
-                    await apply_taaksystemen(work, part)
-            for part in read.tenants:
-                async with tenant_scope(connection, work.tenants[part.oin], actor=actor):
-                    await apply_mandates(work, part)
-                    await apply_vaste_aansluitingen(work, part)
-                    await apply_machtigingen(work, part)
-                    await apply_destinations(work, part.oin, part.checkpoint_destinations)
-                    await apply_doelbindingen(work, part.oin, part.doelbindingen)
+            await bring(work, read, opened)
             await check_document(work, read)
     except asyncpg.IntegrityConstraintViolationError as error:
-        # The database's own detail would show values.
-        raise InputRefused([f"The registry refuses this: {error.constraint_name} of {error.table_name}."]) from None
+        raise refused_by_registry(error) from None
+    return outcome_of(work)
+
+
+def outcome_of(work: Work) -> Outcome:
+    """What an onboarding did."""
     return Outcome(dict(work.tenants), dict(work.made), dict(work.changed), tuple(work.secrets))
 
 
-def _read_files(document: Document, directory: Path) -> list[Opened]:
+def refused_by_registry(error: asyncpg.IntegrityConstraintViolationError) -> InputRefused:
+    """The database's own detail would show values."""
+    return InputRefused([f"The registry refuses this: {error.constraint_name} of {error.table_name}."])
+
+
+async def bring(work: Work, read: Document, opened: Sequence[Opened]) -> None:
+    """Bring the registry to what a document says, in the transaction that is open.
+
+    Raises InputRefused with what is wrong of every tenant, by its place: the first thing of each.
+    """
+    # Two at once would both find nothing and make everything twice.
+    await work.connection.execute("SELECT pg_advisory_xact_lock(19265, 1)")
+    await _check_environments(work.connection, read)
+    for part in read.tenants:
+        work.tenants[part.oin] = await _tenant(work, part)
+    of_tenant = {part.oin: one for part, one in zip(read.tenants, opened, strict=True)}
+    failed: dict[str, list[str]] = {}
+    for step in (_identities, _callers, _mandates, _use):
+        for number, part in enumerate(read.tenants):
+            if part.oin in failed:
+                continue
+            try:
+                async with tenant_scope(work.connection, work.tenants[part.oin], actor=work.actor):
+                    await step(work, part, of_tenant[part.oin])
+            except InputRefused as refusal:
+                failed[part.oin] = [f"tenants.{number}: {fault}" for fault in refusal.faults]
+            except asyncpg.IntegrityConstraintViolationError as error:
+                failed[part.oin] = [f"tenants.{number}: {fault}" for fault in refused_by_registry(error).faults]
+    if failed:
+        raise InputRefused(fault for faults in failed.values() for fault in faults)
+
+
+async def _identities(work: Work, part: TenantPart, opened: Opened) -> None:
+    await apply_afnemers(work, part)
+    await apply_besluiten(work, part)
+    await apply_certificates(work, part, opened)
+    await apply_lendings(work, part)
+
+
+async def _callers(work: Work, part: TenantPart, opened: Opened) -> None:
+    await apply_agreements(work, part)
+    await apply_exceptions(work, part)
+    credentials = await apply_credentials(work, part, opened)
+    await apply_aansluitingen(work, part, credentials)
+    await apply_header_profiles(work, part)
+    await apply_taaksystemen(work, part)
+
+
+async def _mandates(work: Work, part: TenantPart, _: Opened) -> None:
+    await apply_mandates(work, part)
+
+
+async def _use(work: Work, part: TenantPart, _: Opened) -> None:
+    await apply_vaste_aansluitingen(work, part)
+    await apply_machtigingen(work, part)
+    await apply_destinations(work, part.oin, part.checkpoint_destinations)
+    await apply_doelbindingen(work, part.oin, part.doelbindingen)
+
+
+def read_files(document: Document, directory: Path) -> list[Opened]:
+    """What the document names by where it lies. Raises InputRefused with everything that is wrong."""
     faults: list[str] = []
     read: list[Opened] = []
     for number, tenant in enumerate(document.tenants):
@@ -132,14 +172,15 @@ def _read_certificate(tenant: TenantPart, one: CertificatePart, directory: Path)
 
 
 def _read_secret(one: CredentialPart, directory: Path) -> str:
-    if one.secret is not None:
+    if one.secret is not None and not is_reference(one.secret):
         return one.secret
     try:
-        secret = read_file(one.secret_file or "", directory).decode().strip()
+        place = one.secret if one.secret is not None else f"file:{one.secret_file}"
+        secret = read_reference(place, directory).decode().strip()
     except UnicodeDecodeError:
-        raise InputRefused(["The file of the secret is no text."]) from None
+        raise InputRefused(["The secret is no text."]) from None
     if not secret:
-        raise InputRefused(["The file of the secret is empty."])
+        raise InputRefused(["The secret is empty."])
     return secret
 
 

@@ -72,6 +72,10 @@ async def apply_vaste_aansluitingen(work: Work, part: TenantPart) -> None:
             continue
         reference = one.vaste_aansluiting
         other = tenant_id if reference.tenant is None else await _tenant(work, reference.tenant)
+        if other != tenant_id and await _mandate(work, other, tenant_id) is None:
+            raise InputRefused(
+                [f"The tenant with OIN {reference.tenant} has given no mandate to the one with {part.oin}."]
+            )
         wanted = (other, await _aansluiting(work, other, one.environment, reference))
         row = await work.connection.fetchrow(
             "SELECT taaksysteem_id, vaste_aansluiting_tenant_id, vaste_aansluiting_id FROM registry.taaksysteem "
@@ -118,15 +122,15 @@ async def _machtiging(work: Work, tenant_id: int, part: MachtigingPart) -> calle
     reference = AansluitingReference(afnemer_id=part.afnemer_id, pattern=part.pattern)
     aansluiting_id = await _aansluiting(work, tenant_id, part.environment, reference)
     other = tenant_id if part.taaksysteem.tenant is None else await _tenant(work, part.taaksysteem.tenant)
-    async with tenant_scope(work.connection, other, actor=work.actor):
-        taaksysteem_id = await _taaksysteem(work, other, part.taaksysteem.name, part.environment)
-    if taaksysteem_id is None:
-        raise InputRefused([f"There is no taaksysteem {part.taaksysteem.name!r} in {part.environment}."])
     mandate_id = None if other == tenant_id else await _mandate(work, tenant_id, other)
     if other != tenant_id and mandate_id is None:
         raise InputRefused(
             [f"Taaksysteem {part.taaksysteem.name!r} is another tenant's, and there is no mandate for it."]
         )
+    async with tenant_scope(work.connection, other, actor=work.actor):
+        taaksysteem_id = await _taaksysteem(work, other, part.taaksysteem.name, part.environment)
+    if taaksysteem_id is None:
+        raise InputRefused([f"There is no taaksysteem {part.taaksysteem.name!r} in {part.environment}."])
     return callers.NewMachtiging(
         aansluiting_id=aansluiting_id,
         taaksysteem=(other, taaksysteem_id),

@@ -4,6 +4,7 @@ Everything that is wrong is told at once, by its place in the document; the text
 What refers to something else does so by a name that people know: OIN, AfnemerID, the name of a taaksysteem.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
@@ -76,7 +77,7 @@ class AfnemerPart(Part):
 
 
 class CertificatePart(Part):
-    """`chain` and `key` are PEM, or the path of a file with it. The name is for this document alone."""
+    """`chain` and `key` are PEM, `file:…`, `env:…`, or the path of a file. The name is for this document alone."""
 
     name: Line
     chain: str = Field(repr=False)
@@ -85,7 +86,7 @@ class CertificatePart(Part):
 
 
 class CredentialPart(Part):
-    """Client-ID and secret at RvIG; the secret itself, or the path of a file with it."""
+    """Client-ID and secret at RvIG: `file:…`, `env:…` or the secret itself; or `secret_file`, the path of a file with it."""
 
     name: Line
     afnemer_id: AfnemerIdText
@@ -108,8 +109,8 @@ class AansluitingPart(Part):
 
     afnemer_id: AfnemerIdText
     environment: str
-    certificate: str
-    credential: str
+    certificate: str | None = None
+    credential: str | None = None
     certificate_of: OinText | None = None
     pattern: Pattern = "standaard"
     state: Literal["concept", "proef", "productie", "geblokkeerd"]
@@ -117,6 +118,12 @@ class AansluitingPart(Part):
     resource_server: str | None = None
     valid_from: AwareDatetime | None = None
     valid_until: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _with_identity(self) -> "AansluitingPart":
+        if self.state != "concept" and (self.certificate is None or self.credential is None):
+            raise ValueError("without certificate and credential it is a concept")
+        return self
 
 
 class AansluitingReference(Part):
@@ -244,8 +251,24 @@ def read_document(document: Mapping[str, Any]) -> Document:
 
 
 def read_pem(text: str, directory: Path) -> bytes:
-    """Return PEM that was given, or that of the file that was named. Raises InputRefused."""
-    return text.encode() if "-----BEGIN" in text else read_file(text, directory)
+    """Return PEM that was given, or that of what was named. Raises InputRefused."""
+    return text.encode() if "-----BEGIN" in text else read_reference(text, directory)
+
+
+def is_reference(text: str) -> bool:
+    """Whether a secret is said by where it lies: `file:…`, a path of its own or below the document's, or `env:…`."""
+    return text.startswith(("file:", "env:"))
+
+
+def read_reference(text: str, directory: Path) -> bytes:
+    """What lies at `file:path`, `env:NAME`, or at a path. Raises InputRefused."""
+    kind, _, name = text.partition(":")
+    if kind == "env":
+        found = os.environb.get(name.encode())
+        if found is None:
+            raise InputRefused([f"env:{name}: there is no such variable in the environment."])
+        return found
+    return read_file(name if kind == "file" else text, directory)
 
 
 def read_file(name: str, directory: Path) -> bytes:
@@ -271,8 +294,10 @@ def _faults_of_references(document: Document) -> Iterator[str]:
             f"{place}.aansluitingen", ((one.afnemer_id, one.environment, one.pattern) for one in tenant.aansluitingen)
         )
         for index, one in enumerate(tenant.aansluitingen):
-            if (one.certificate_of or tenant.oin, one.certificate) not in known:
+            if one.certificate is not None and (one.certificate_of or tenant.oin, one.certificate) not in known:
                 yield f"{place}.aansluitingen.{index}.certificate: there is no certificate of that name."
+            if one.credential is None:
+                continue
             credential = credentials.get(one.credential)
             if credential is None:
                 yield f"{place}.aansluitingen.{index}.credential: there is no credential of that name."

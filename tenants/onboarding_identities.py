@@ -1,7 +1,10 @@
 """The part of an onboarding that makes identities: afnemers, certificates, credentials, aansluitingen. In a tenant's scope."""
 
+import hmac
 from collections.abc import Mapping
 from typing import Any
+
+import asyncpg
 
 from tenants import registry
 from tenants.agreements import use_certificate
@@ -17,8 +20,11 @@ _ENDED = frozenset({"retired", "revoked"})
 async def apply_afnemers(work: Work, part: TenantPart) -> None:
     """Make or change afnemers. The OIN of one with an aansluiting never changes: the database refuses it."""
     tenant_id = work.tenants[part.oin]
-    rows = await work.connection.fetch("SELECT afnemer_id FROM registry.afnemer WHERE tenant_id = $1", tenant_id)
-    known = {row["afnemer_id"] for row in rows}
+    rows = await work.connection.fetch(
+        "SELECT afnemer_id, oin, name, kind, gemeentecode, mailbox_id FROM registry.afnemer WHERE tenant_id = $1",
+        tenant_id,
+    )
+    known = {row["afnemer_id"]: registry.NewAfnemer(*row) for row in rows}
     wanted = [
         registry.NewAfnemer(
             one.afnemer_id,
@@ -34,6 +40,8 @@ async def apply_afnemers(work: Work, part: TenantPart) -> None:
     await registry.create_afnemers(work.connection, tenant_id, missing)
     work.made["afnemer"] += len(missing)
     for one in wanted:
+        if known.get(one.afnemer_id, one) == one:
+            continue
         status = await work.connection.execute(
             "UPDATE registry.afnemer SET oin = $3, name = $4, kind = $5, gemeentecode = $6, mailbox_id = $7 "
             "WHERE tenant_id = $1 AND afnemer_id = $2 "
@@ -71,32 +79,55 @@ async def apply_certificates(work: Work, part: TenantPart, opened: Opened) -> No
 
 
 async def apply_credentials(work: Work, part: TenantPart, opened: Opened) -> dict[str, int]:
-    """Keep what is new; return number by name."""
+    """Keep what is new; return number by name. Another secret than the one that is kept is a new version."""
     tenant_id = work.tenants[part.oin]
     rows = await work.connection.fetch(
-        "SELECT credential_id, afnemer_id, environment, account, client_id FROM registry.credential "
-        "WHERE tenant_id = $1 AND state <> 'retired' ORDER BY credential_id",
+        "SELECT credential_id, afnemer_id, environment, account, client_id, secret_digest, secret_digest_version "
+        "FROM registry.credential WHERE tenant_id = $1 AND state <> 'retired' ORDER BY credential_id DESC",
         tenant_id,
     )
-    known = {(row["afnemer_id"], row["environment"], row["account"], row["client_id"]): row[0] for row in rows}
-    numbers = {}
+    known: dict[tuple[str, ...], list[asyncpg.Record]] = {}
+    for row in rows:
+        known.setdefault((row["afnemer_id"], row["environment"], row["account"], row["client_id"]), []).append(row)
+    numbers, missing = {}, []
     for one, secret in zip(part.credentials, opened.secrets, strict=True):
-        key = (one.afnemer_id, one.environment, one.account, one.client_id)
-        if key not in known:
-            known[key] = await registry.add_credential(
-                work.connection, tenant_id, work.identity, afnemer_id=one.afnemer_id, environment=one.environment,
-                client_id=one.client_id, secret=secret, authentication=one.authentication, account=one.account,
-            )  # fmt: skip
-            work.made["credential"] += 1
-        numbers[one.name] = known[key]
-    return numbers
+        versions = known.get((one.afnemer_id, one.environment, one.account, one.client_id), [])
+        same = next((row for row in versions if _has_secret(work, tenant_id, row, secret)), None)
+        if same is None:
+            missing.append((one, secret))
+            work.changed["credential"] += bool(versions)
+            work.made["credential"] += not versions
+        else:
+            numbers[one.name] = same["credential_id"]
+    made = await registry.add_credentials(
+        work.connection,
+        tenant_id,
+        work.identity,
+        [
+            registry.NewCredential(
+                one.afnemer_id, one.environment, one.client_id, secret, one.authentication, one.account
+            )
+            for one, secret in missing
+        ],
+    )
+    return numbers | {one.name: number for (one, _), number in zip(missing, made, strict=True)}
+
+
+def _has_secret(work: Work, tenant_id: int, row: asyncpg.Record, secret: str) -> bool:
+    """Whether a credential has this secret; True where that cannot be told, for its digest is missing or of another key."""
+    version = row["secret_digest_version"]
+    if version is None or version not in work.identity.versions:
+        return True
+    digest, _ = registry.digest_secret(work.identity, tenant_id, row["client_id"], secret, version)
+    return hmac.compare_digest(digest, row["secret_digest"])
 
 
 async def apply_aansluitingen(work: Work, part: TenantPart, credentials: Mapping[str, int]) -> None:
     """Make aansluitingen, or bring them to the certificate, credential and state that the document says."""
     tenant_id = work.tenants[part.oin]
     rows = await work.connection.fetch(
-        "SELECT aansluiting_id, afnemer_id, environment, pattern, certificate_id, credential_id, exception_id "
+        "SELECT aansluiting_id, afnemer_id, environment, pattern, certificate_id, credential_id, exception_id, state, "
+        "  scope_template, resource_server, valid_from, valid_until "
         "FROM registry.aansluiting WHERE tenant_id = $1 AND state <> 'beeindigd'",
         tenant_id,
     )
@@ -106,7 +137,10 @@ async def apply_aansluitingen(work: Work, part: TenantPart, credentials: Mapping
     )
     missing = []
     for one in part.aansluitingen:
-        identity = (work.certificates[one.certificate_of or part.oin, one.certificate], credentials[one.credential])
+        identity = (
+            None if one.certificate is None else work.certificates[one.certificate_of or part.oin, one.certificate],
+            None if one.credential is None else credentials[one.credential],
+        )
         exception_id = await find_exception(work, tenant_id, one)
         found = known.get((one.afnemer_id, one.environment, one.pattern))
         if found is not None:
@@ -138,17 +172,30 @@ async def _change(
     tenant_id: int,
     found: Mapping[str, Any],
     wanted: AansluitingPart,
-    identity: tuple[int, int, int | None],
+    identity: tuple[int | None, int | None, int | None],
 ) -> bool:
     number = found["aansluiting_id"]
     before = (found["certificate_id"], found["credential_id"], found["exception_id"])
-    if (identity[2] or before[2]) is not None:
+    # What the document leaves open for a concept stays as it is.
+    certificate_id, credential_id = identity[0] or before[0], identity[1] or before[1]
+    identity = (certificate_id, credential_id, identity[2])
+    standing = (found["state"], found["scope_template"], found["resource_server"])
+    if (
+        before == identity
+        and standing == (wanted.state, wanted.scope_template, wanted.resource_server)
+        and wanted.valid_from in {None, found["valid_from"]}
+        and wanted.valid_until in {None, found["valid_until"]}
+    ):
+        return False
+    if certificate_id is None:
+        pass
+    elif (identity[2] or before[2]) is not None:
         if (before[0], before[2]) != (identity[0], identity[2]):
-            await use_certificate(work.connection, tenant_id, number, identity[0], exception_id=identity[2])
-    elif before[0] != identity[0]:
-        await rotate_certificate(work.connection, tenant_id, number, identity[0])
-    if before[1] != identity[1]:
-        await rotate_credential(work.connection, tenant_id, number, identity[1])
+            await use_certificate(work.connection, tenant_id, number, certificate_id, exception_id=identity[2])
+    elif before[0] != certificate_id:
+        await rotate_certificate(work.connection, tenant_id, number, certificate_id)
+    if credential_id is not None and before[1] != credential_id:
+        await rotate_credential(work.connection, tenant_id, number, credential_id)
     status = await work.connection.execute(
         "UPDATE registry.aansluiting SET state = $3, scope_template = $4, resource_server = $5, "
         "  valid_from = COALESCE($6, valid_from), valid_until = COALESCE($7, valid_until) "

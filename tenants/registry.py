@@ -16,7 +16,7 @@ import asyncpg
 
 from tenants.certificates import CertificateFacts, read_certificate
 from tenants.faults import InputRefused
-from tenants.keyring import Keyring
+from tenants.keyring import Keyring, hash_secret
 from tenants.sealing import make_tenant_year, seal
 
 
@@ -180,6 +180,16 @@ async def add_certificate(
     return (await add_certificates(connection, tenant_id, identity, made, state=state))[0]
 
 
+def digest_secret(
+    identity: Keyring, tenant_id: int, client_id: str, secret: str, version: int | None = None
+) -> tuple[bytes, int]:
+    """The keyed digest of a client-secret, by which another one is told from the same, and the version that keyed it.
+
+    It says nothing to whoever lacks the keyring's `mac`, nor whether two credentials have one secret. Raises KeyringError.
+    """
+    return hash_secret(identity, f"client-secret/{tenant_id}/{client_id}/{secret}", version)
+
+
 async def add_credentials(
     connection: asyncpg.Connection,
     tenant_id: int,
@@ -189,10 +199,12 @@ async def add_credentials(
     state: str = "active",
 ) -> list[int]:
     """Seal and keep client-IDs with their secrets; return their numbers in the order given."""
+    digests = [digest_secret(identity, tenant_id, one.client_id, one.secret) for one in credentials]
     rows = await connection.fetch(
         "INSERT INTO registry.credential (tenant_id, state, afnemer_id, environment, account, client_id, "
-        "  secret_sealed, authentication) "
-        "SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::text[]) "
+        "  secret_sealed, authentication, secret_digest, secret_digest_version) "
+        "SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::text[], "
+        "  $9::bytea[], $10::integer[]) "
         "RETURNING credential_id, secret_sealed",
         tenant_id,
         state,
@@ -205,6 +217,8 @@ async def add_credentials(
             for one in credentials
         ],
         [one.authentication for one in credentials],
+        [digest for digest, _ in digests],
+        [version for _, version in digests],
     )
     # Every sealing is unique, so that it tells which number belongs to which.
     numbers = {row["secret_sealed"]: row["credential_id"] for row in rows}

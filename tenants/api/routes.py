@@ -8,6 +8,7 @@ from typing import Final
 from tenants.api.beheer_routes import BEHEER_ROUTES
 from tenants.api.blokkades import lift_blokkade, set_blokkade, show_blokkades
 from tenants.api.certificaten_routes import CERTIFICATEN_ROUTES
+from tenants.api.configuratie import CONFIGURATIE_ROUTES
 from tenants.api.credentials import CREDENTIAL_ROUTES
 from tenants.api.inzage_routes import INZAGE_ROUTES
 from tenants.api.register import zoek_protocolregels
@@ -105,6 +106,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         answers={200: Wijzigingen},
         query=WijzigingenVraag,
     ),
+    *CONFIGURATIE_ROUTES,
     *INZAGE_ROUTES,
     *CREDENTIAL_ROUTES,
     *VERBINDINGSTEST_ROUTES,

@@ -1,20 +1,22 @@
 """Every route × every role × own and other tenant: what is not granted in the table below is refused."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from tenants.api.routes import ROUTES
 from tests.admin.beheer_cases import BEHEER_CASES
-from tests.admin.conftest import Api
+from tests.admin.conftest import Api, Furnished, Stage, staged
 from tests.admin.regels import Recorder
 from tests.admin.resource_cases import RESOURCE_CASES
 from tests.admin.verbinding_cases import VERBINDING_CASES
-from tests.worlds import World
+from tests.databases import Cluster
+from tests.worlds import Keyrings, World
 
 WHO = (None, "operator", "beheerder", "auditor", "other-beheerder", "other-auditor")
 PERIOD = {"van": "2020-01-01T00:00:00Z", "tot": "2100-01-01T00:00:00Z"}
@@ -97,6 +99,11 @@ CASES: dict[tuple[str, str], Case] = {
     ),
     ("GET", "/v1/wijzigingen"): Case(
         {name: 200 for name in WHO if name not in {None, "operator"}}, tenants=of_wijzigingen
+    ),
+    ("GET", "/v1/configuratie"): Case(OWN),
+    # What the operator asks is a voorstel; with nothing in it there is nothing of proef.
+    ("POST", "/v1/configuratie"): Case(
+        {"operator": 400, "beheerder": 200, "other-beheerder": 200}, json=lambda _: {"taaksystemen": []}
     ),
     # Inzage and what an auditor checks: of nobody but the tenant's own auditor. What has a number, another's does not see.
     ("POST", "/v1/inzageverzoeken"): Case({"auditor": 201, "other-auditor": 201}, json=verzoek),
@@ -192,6 +199,18 @@ CASES: dict[tuple[str, str], Case] = {
         {"auditor": 409, "other-auditor": 409},
         json=lambda _: {"besluit": "bevestigd", "archief": "0" * 64, "reden": "Ontvangen"},
     ),
+    # Rate limits: the operator's to set, of the tenant that it names.
+    ("GET", "/v1/snelheidslimieten"): Case(OWN | {"operator": 400}),
+    ("GET", "/v1/snelheidslimieten/{nummer}"): Case(
+        dict.fromkeys(OWN, 404) | {"operator": 400}, path=numbered("/v1/snelheidslimieten/{nummer}")
+    ),
+    ("POST", "/v1/snelheidslimieten"): Case({"operator": 400}, json=lambda _: {"perSeconde": 1, "tegelijk": 1}),
+    ("PATCH", "/v1/snelheidslimieten/{nummer}"): Case(
+        {"operator": 400}, json=lambda _: {"tegelijk": 2}, path=numbered("/v1/snelheidslimieten/{nummer}")
+    ),
+    ("DELETE", "/v1/snelheidslimieten/{nummer}"): Case(
+        {"operator": 400}, path=numbered("/v1/snelheidslimieten/{nummer}")
+    ),
     ("GET", "/v1/doelbindingen"): Case(OWN),
     ("POST", "/v1/doelbindingen"): Case(OWN, json=lambda _: {"doelbinding": "taak", "omschrijving": "Een taak"}),
 }
@@ -221,7 +240,7 @@ def test_the_operator_has_no_route_into_the_register():
     assert not [route for route in found if "operator" in route.roles]
 
 
-# What changes something is asked in a database of its own; all else by all, one after the other.
+# What changes something is asked in a database of its own; all else by all in one database, one after the other.
 ALONE = [
     (key, who)
     for key, case in CASES.items()
@@ -230,14 +249,21 @@ ALONE = [
 ]
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(
+    postgres_cluster: Cluster, furnished: Furnished, keyrings: Keyrings, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    async with staged(postgres_cluster, furnished, keyrings, tmp_path_factory.mktemp("roles")) as made:
+        await prepare(made.api, made.world, made.other, made.recorder)
+        yield made
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("key", CASES, ids=" ".join)
-async def test_a_route_answers_only_whom_it_is_for_and_about_whom_it_may(
-    key: tuple[str, str], api: Api, world: World, other: World, recorder: Recorder
-):
-    await prepare(api, world, other, recorder)
+async def test_a_route_answers_only_whom_it_is_for_and_about_whom_it_may(key: tuple[str, str], shared: Stage):
     for who in WHO:
         if (key, who) not in ALONE:
-            await ask_as(who, key, api, world, other)
+            await ask_as(who, key, shared.api, shared.world, shared.other)
 
 
 @pytest.mark.parametrize(("key", "who"), ALONE, ids=str)

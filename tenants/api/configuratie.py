@@ -1,0 +1,103 @@
+"""Routes of a tenant's configuration as a whole: bring in what says who may call, and read back what stood at any moment."""
+
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+from pydantic import AwareDatetime, Field
+
+from tenants.api.problems import Refused, fault
+from tenants.api.resources import CHANGERS
+from tenants.api.routing import Answer, Asked, Route
+from tenants.api.shapes import QueryShape, Shape
+from tenants.history.standing import last_change, standing_at
+from tenants.onboarding_held import HeldPart, apply_held
+from tenants.onboarding_work import Work
+
+ROUTE: Final = "brengConfiguratie"
+
+
+class Geheim(Shape):
+    """A secret that was made: shown this once."""
+
+    taaksysteem: str
+    soort: str
+    naam: str
+    geheim: str = Field(repr=False)
+
+
+class Gebracht(Shape):
+    """What was made and changed, by what it is, and the secrets of callers that were made."""
+
+    gemaakt: dict[str, int]
+    gewijzigd: dict[str, int]
+    geheimen: list[Geheim]
+
+
+class ConfiguratieVraag(QueryShape):
+    """Which moment; without one, now."""
+
+    op: AwareDatetime | None = Field(default=None, description="Het moment; zonder is het nu.")
+
+
+class LaatsteWijziging(Shape):
+    """The last change until then."""
+
+    nummer: int
+    op: AwareDatetime
+    door: str
+
+
+class Configuratie(Shape):
+    """All rows as they stood, by table, in the words of `/v1/wijzigingen`. Secrets are never part of it."""
+
+    op: AwareDatetime
+    laatste_wijziging: LaatsteWijziging | None
+    objecten: dict[str, list[dict[str, Any]]]
+
+
+async def breng_configuratie(asked: Asked) -> Answer:
+    """POST: bring IDPs, taaksystemen, mandates and machtigingen to what this says. What it does not name stays."""
+    held = cast("HeldPart", asked.body)
+    async with asked.scope() as connection:
+        oin = await connection.fetchval("SELECT oin FROM registry.tenant WHERE tenant_id = $1", asked.tenant_id)
+        work = Work(connection, asked.rooms.identity, asked.rooms.register, asked.actor, {oin: asked.tenant_id})
+        await apply_held(work, oin, held)
+    shown = Gebracht(
+        gemaakt={name: count for name, count in work.made.items() if count},
+        gewijzigd={name: count for name, count in work.changed.items() if count},
+        geheimen=[
+            Geheim(taaksysteem=one.taaksysteem, soort=one.kind, naam=one.name, geheim=one.secret)
+            for one in work.secrets
+        ],
+    )
+    return Answer(200, shown, shows_secret=bool(work.secrets))
+
+
+async def toon_configuratie(asked: Asked) -> Answer:
+    """GET: the own tenant's configuration at a moment, from its history."""
+    wanted, now = cast("ConfiguratieVraag", asked.query).op, datetime.now(UTC)
+    if wanted is not None and wanted > now:
+        words = "Dit moment moet nog komen; daarvan weet de geschiedenis niets."
+        raise Refused(400, "ongeldigVerzoek", words, faults=[fault("query", "op", "later", words)])
+    moment = wanted or now
+    async with asked.scope() as connection:
+        standing = await standing_at(connection, asked.tenant_id, moment)
+        last = await last_change(connection, asked.tenant_id, moment)
+    shown = None if last is None else LaatsteWijziging(nummer=last.number, op=last.at, door=last.actor)
+    objecten = {name: [dict(row) for row in rows] for name, rows in standing.items()}
+    return Answer(200, Configuratie(op=moment, laatste_wijziging=shown, objecten=objecten))
+
+
+CONFIGURATIE_ROUTES: Final[tuple[Route, ...]] = (
+    Route(
+        "GET", "/v1/configuratie", "configuratie", "De eigen configuratie, zoals die op enig moment stond.",
+        frozenset({"beheerder", "auditor"}), toon_configuratie, {200: Configuratie}, query=ConfiguratieVraag,
+        of_tenant=True,
+    ),
+    Route(
+        "POST", "/v1/configuratie", ROUTE,
+        "Breng IDP's, taaksystemen, mandaten en machtigingen in één keer op wat hier staat.",
+        CHANGERS, breng_configuratie, {200: Gebracht}, refusals=frozenset({404, 409}), body=HeldPart, of_tenant=True,
+        idempotent=True, voorstelbaar=True,
+    ),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The registry as a document: written out, compared, brought in; what needs acceptance becomes a voorstel."""
