@@ -1,6 +1,7 @@
 """A synchronous standby: demanded, lost, found again, and promoted under load."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -74,7 +75,8 @@ async def test_a_standby_that_is_no_longer_demanded_of_the_server_stops_producti
     async with scene(main, tmp_path / "world", caller, durability="standby") as here:
         await here.do(main.set, "synchronous_standby_names", "")
         refused = await here.refusals()
-        assert {one.code for one in refused} == {"registerOnbereikbaar"}
+        # What was under way at that moment may have reached RvIG already.
+        assert {"registerOnbereikbaar"} <= {one.code for one in refused} <= {"registerOnbereikbaar", "uitkomstOnbekend"}
         ready = await here.is_down()
         assert ready["reasons"]["register productie"] == "registerZonderReplica"
         # Proef asks no such thing.
@@ -95,6 +97,7 @@ async def test_a_standby_that_is_promoted_under_load_holds_every_answer_that_was
     standby.set("synchronous_standby_names", "third")
     url = url_of("gateway", main, standby)
     async with scene(main, tmp_path / "world", caller, url=url, durability="standby") as here:
+        failed_at = time.time()
         if old == "killed":
             await here.do(main.kill)
         elif old == "hanging":
@@ -107,7 +110,7 @@ async def test_a_standby_that_is_promoted_under_load_holds_every_answer_that_was
             await here.answers()
         await here.settle(standby)
         # Some calls met the fail-over: had none, this would prove nothing.
-        assert here.tally()["200"] < len(here.caller.ledger)
+        assert any(one.began < failed_at < one.ended for one in here.caller.ledger)
         assert third.execute("SELECT pg_is_in_recovery()") == [(True,)]
 
 
