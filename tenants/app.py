@@ -22,6 +22,7 @@ from tenants.keyring import read_keyring
 from tenants.logboek.metrics import make_logboek_metrics
 from tenants.logboek.rounds import Export, keep_exporting
 from tenants.metrics import make_tenants_metrics
+from tenants.notices.signing import read_notice_keys
 from tenants.observing import make_observed
 from tenants.pools import WrongRole, pool_of
 from tenants.serve import Application, run_together, serve
@@ -59,6 +60,7 @@ async def tenants_of(config: TenantsConfig) -> AsyncIterator[TenantsProcess]:
             grace_seconds=config.grace_timeout,
             trust=read_trust(config.certificate_anchors_directory, config.egress_host_names),
             openapi=make_openapi(ROUTES, {name: value for name, value in contact.items() if value is not None}),
+            notice_keys=read_notice_keys(config.notice_keys_file),
             tokens=make_beheer_tokens(
                 read_rules(config.fetch_hosts, config.fetch_internal_networks, config.fetch_ca_file)
             ),

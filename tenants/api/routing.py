@@ -18,6 +18,7 @@ from tenants.api.problems import Refused
 from tenants.beheer_tokens import BeheerTokens
 from tenants.certificates_trust import Trust
 from tenants.keyring import Keyring
+from tenants.notices.signing import NoticeKeys
 
 ACTOR: Final = "koppelpunt.actor"
 """Where the request's scope tells the log who asked."""
@@ -41,6 +42,7 @@ class Rooms:
     openapi: Mapping[str, Any] = field(repr=False)
     tokens: BeheerTokens
     trust: Trust = field(default_factory=Trust)
+    notice_keys: NoticeKeys | None = None
 
 
 @dataclass(frozen=True, slots=True)

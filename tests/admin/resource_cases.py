@@ -27,9 +27,10 @@ MADE: dict[str, dict[str | None, int]] = {
     "machtiging": {"beheerder": 201, "other-beheerder": 400},
     "controlebestemming": answered(201, *BOTH),
     "logboekbestemming": answered(201, *BOTH),
+    "contact": answered(201, *BOTH),
 }
 KEYS = {"afnemer": "afnemerId", "headerprofiel": "naam", "sleutel": "sleutel"}
-SECRET = {"sleutel", "mandaatverzoek", "logboekbestemming"}
+SECRET = {"sleutel", "mandaatverzoek", "logboekbestemming", "contact"}
 """What is the tenant's own: no operator asks it, not as a voorstel either."""
 
 
@@ -86,6 +87,13 @@ RESOURCE_CASES: dict[Key, dict[str, Any]] = {
         },
     },
     ("DELETE", UITZONDERING): {"answers": UNSEEN, "path": at(UITZONDERING)},
+    ("POST", "/v1/contacten/{nummer}/webhookgeheim"): {
+        "answers": answered(428, *BOTH), "path": at("/v1/contacten/{nummer}/webhookgeheim")
+    },
+    ("GET", "/v1/meldingen"): {"answers": answered(200, *TENANTS, operator=400)},
+    ("GET", "/v1/meldingen/{nummer}"): {
+        "answers": answered(404, *TENANTS, operator=400), "path": at("/v1/meldingen/{nummer}")
+    },
     ("GET", "/v1/checkpoints"): {"answers": answered(200, *TENANTS)},
     ("GET", "/v1/checkpoints/{omvang}"): {
         "answers": answered(404, *TENANTS), "path": lambda _: "/v1/checkpoints/999999"

@@ -108,6 +108,11 @@ KINDS: dict[str, Kind] = {
     "machtiging": Kind(
         "/v1/machtigingen", "machtigingen", machtiging, {"geldigTot": "2030-01-01T00:00:00Z"}
     ),
+    "contact": Kind(
+        "/v1/contacten", "contacten",
+        lambda *_: {"soort": "fg", "naam": "Functionaris", "email": "fg@testdam.example", "telefoon": "+31 70 123 45 67"},
+        {"naam": "FG en privacy officer", "telefoon": None}, secret=True,
+    ),
     "controlebestemming": Kind(
         "/v1/controlebestemmingen", "controlebestemmingen",
         lambda *_: {"soort": "email", "plaats": "fg@testdam.example"}, {"elkeSeconden": 3600},
