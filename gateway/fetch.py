@@ -54,6 +54,7 @@ class Fetcher:
 
     rules: FetchRules
     _session: aiohttp.ClientSession | None = field(default=None, repr=False)
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     async def get(self, url: str, *, accept: str = "application/json") -> bytes:
         """Return the body of a 200. Raises FetchError."""
@@ -75,11 +76,14 @@ class Fetcher:
             self._session = None
 
     async def _get(self, url: URL, accept: str) -> bytes:
-        if self._session is None:
-            self._session = await self._open()
+        async with self._opening:
+            # Of two first fetches at once each would open one, and nobody would ever close the other.
+            if self._session is None:
+                self._session = await self._open()
+            session = self._session
         # Asking for no coding keeps a small answer from unpacking into a large one.
         headers = {"accept": accept, "accept-encoding": "identity", "user-agent": "Koppelpunt"}
-        async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+        async with session.get(url, headers=headers, allow_redirects=False) as response:
             if response.status != 200:
                 raise FetchError("status")
             if response.headers.get("content-encoding", "identity").lower() != "identity":

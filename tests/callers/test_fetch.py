@@ -1,6 +1,7 @@
 """What is fetched from elsewhere: only from listed hosts, only public or listed addresses, never more than allowed."""
 
 import asyncio
+import gc
 import socket
 from ipaddress import ip_address, ip_network
 
@@ -47,6 +48,23 @@ async def test_a_listed_host_is_fetched_over_tls(files):
         body = await fetch(rules(files, server.url.rpartition(":")[2]), f"{server.url}/jwks")
         assert b'"keys"' in body
         assert server.fetched == 1
+
+
+async def test_first_fetches_at_once_share_one_session_and_leave_none_open(files):
+    async with oidc_server(*files[1:]) as server:
+        fetcher, opened = Fetcher(rules(files, server.url.rpartition(":")[2])), set()
+
+        async def get() -> None:
+            await fetcher.get(f"{server.url}/jwks")
+            opened.add(fetcher._session)
+
+        await asyncio.gather(*(get() for _ in range(5)))
+        await fetcher.close()
+        assert server.fetched == 5
+        assert len(opened) == 1
+        assert all(one is not None and one.closed for one in opened)
+        # What was opened and forgotten would say so here: -W error makes a failure of it.
+        gc.collect()
 
 
 async def test_what_is_not_listed_is_never_connected_to(files):
