@@ -12,9 +12,10 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev $(VENV)/.tools check
 	PATH="$(abspath $(VENV))/tools/bin:$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
-# Minutes of faults at random (SOAK_SECONDS, SOAK_SEED), too long for every day.
+# Traffic of many tenants while everything goes wrong, too long for every day: make soak MINUTES=5 TENANTS=200 SEED=1
 soak: $(VENV)/.dev
-	$(BIN)/python -m pytest -m soak --timeout=0 -s $(PYTEST_ARGS)
+	MINUTES=$(or $(MINUTES),5) TENANTS=$(or $(TENANTS),200) SEED=$(SEED) \
+	  $(BIN)/python -m pytest -m soak --timeout=0 -s tests/soak $(PYTEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

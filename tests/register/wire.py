@@ -28,6 +28,11 @@ class Wire:
         self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
+    async def lead_to(self, url: str) -> None:
+        """From now on lead to another server, as a name does after a fail-over; what is connected is dropped."""
+        self._parts = urlsplit(url)
+        await self.cut()
+
     async def cut(self) -> None:
         """Drop every connection, as a network does, and hear and speak again."""
         self.deaf = self.dumb = False
@@ -44,13 +49,18 @@ class Wire:
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        with suppress(OSError):
-            far_reader, far_writer = await asyncio.open_connection(self._parts.hostname, self._parts.port)
-            self._transports |= {writer, far_writer}
-            await asyncio.gather(
-                self._pump(reader, far_writer, from_client=True), self._pump(far_reader, writer, from_client=False)
-            )
-        self._transports -= {writer}
+        try:
+            with suppress(OSError):
+                far_reader, far_writer = await asyncio.open_connection(self._parts.hostname, self._parts.port)
+                self._transports |= {writer, far_writer}
+                await asyncio.gather(
+                    self._pump(reader, far_writer, from_client=True), self._pump(far_reader, writer, from_client=False)
+                )
+                self._transports -= {far_writer}
+        finally:
+            # Also when nobody listens there: whoever came through must not wait for an answer.
+            writer.transport.abort()
+            self._transports -= {writer}
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, from_client: bool) -> None:
         with suppress(OSError):

@@ -1,0 +1,77 @@
+"""Everything at once, for a while (short, every day) or for long (`make soak`): and afterwards every ledger agrees."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.faults.clusters import Rack
+from tests.soak.installation import installation
+from tests.soak.plan import make_plan
+from tests.soak.running import Result, Run
+from tests.soak.showing import Show
+from tests.soak.traffic import Traffic
+
+SETTLE_SECONDS, LEAST_SECONDS = 60.0, 60.0
+GROWTH = 2.0
+"""MiB per minute that a process may grow when it has settled, over a minute at least."""
+
+
+async def soak(
+    servers: Rack, stock, directory: Path, *, seed: int, seconds: float, tenants: int, callers: int
+) -> Result:
+    """Run once, and show what came of it."""
+    longest = min(6.0, seconds / 20)
+    console = Console(width=120)
+    console.print(f"SEED={seed}, {seconds:.0f} s, {tenants} tenants")
+    with console.status("making the installation") as status:
+        async with installation(servers, stock, directory, tenants, longest=longest) as here:
+            show = Show(console, status, seconds)
+            run = Run(here, Traffic(here, seed, 0.4), show, longest)
+            try:
+                await run.carry_out(make_plan(seed, seconds), callers)
+            except BaseException:
+                keep_logs(here.directory, console)
+                raise
+            result = await run.judge(SETTLE_SECONDS, LEAST_SECONDS, GROWTH)
+            tell(show, result)
+    return result
+
+
+def keep_logs(directory: Path, console: Console) -> None:
+    console.print(f"the logs are in {directory}")
+
+
+def tell(show: Show, result: Result) -> None:
+    show.table("what callers got", result.tally)
+    show.table("what was done", result.done)
+    show.console.print(
+        f"{result.tally.total()} calls, {result.rows} openings, {result.orphans} without closing, "
+        f"{result.verified} registers verified, slowest call {result.slowest:.1f} s, "
+        f"most memory of one process {result.most_memory:.0f} MiB, admin API {dict(result.admin)}"
+    )
+    for one in result.growths:
+        show.console.print(
+            f"{one.name}: {one.first:.1f} to {one.last:.1f} MiB in {one.seconds:.0f} s, {one.per_minute:+.2f} MiB a minute"
+        )
+    for fault in result.faults[:50]:
+        show.console.print(f"WRONG {fault}", markup=False)
+
+
+@pytest.mark.timeout(300)
+async def test_one_of_each_fault_under_traffic_and_every_ledger_agrees(servers: Rack, stock, tmp_path):
+    result = await soak(servers, stock, tmp_path / "world", seed=20261122, seconds=8, tenants=20, callers=6)
+    assert result.faults == []
+    assert result.tally["200"] > 50
+
+
+@pytest.mark.soak
+async def test_everything_for_long_and_every_ledger_agrees(servers: Rack, stock, tmp_path):
+    seed = int(os.environ.get("SEED") or time.time_ns() % 1_000_000)
+    minutes, tenants = float(os.environ.get("MINUTES") or 5), int(os.environ.get("TENANTS") or 200)
+    result = await soak(
+        servers, stock, tmp_path / "world", seed=seed, seconds=60 * minutes, tenants=tenants, callers=24
+    )
+    assert result.faults == []
