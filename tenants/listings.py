@@ -141,6 +141,10 @@ OVEREENKOMSTEN: Final = Listing(
     "withdrawn_at, version",
     frozenset({"reference", "valid_until", "grace_until", "grace_reason"}),
 )  # fmt: skip
+SNELHEIDSLIMIETEN: Final = Listing(
+    "rate_limit", "rate_limit_id", "rate_limit_id, taaksysteem_id, per_second, burst, version",
+    frozenset({"per_second", "burst"}),
+)  # fmt: skip
 UITLENINGEN: Final = Listing(
     "certificate_lending", "lending_id",
     "tenant_id, lending_id, to_tenant_id, reason, valid_from, valid_until, withdrawn_at, version",

@@ -14,6 +14,7 @@ Versioned = Literal[
     "mandate_request", "header_profile", "agreement", "certificate", "certificate_exception", "certificate_lending",
     "credential", "autorisatiebesluit", "checkpoint_destination", "doelbinding", "beheer_idp", "beheerder", "admin_key",
     "beheermandaat", "voorstel", "contact", "logboek_destination",
+    "rate_limit",
 ]  # fmt: skip
 _KEYS: Final[dict[str, str]] = {
     "tenant": "tenant_id",
@@ -41,6 +42,7 @@ _KEYS: Final[dict[str, str]] = {
     "beheermandaat": "mandaat_id",
     "voorstel": "voorstel_id",
     "contact": "contact_id",
+    "rate_limit": "rate_limit_id",
 }
 
 
