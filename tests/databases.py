@@ -53,6 +53,8 @@ def cluster(database_url: str | None = None) -> Iterator[Cluster]:
             admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(made.template)))
         migrate(postgres.url(made.template))
         with _admin(postgres) as admin:
+            # Tests connect by the thousand, and stretching a password that is gone tomorrow is most of a connection.
+            admin.execute("SET scram_iterations = 64")
             for role, user in users.items():
                 admin.execute(
                     sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} IN ROLE {}").format(
@@ -68,13 +70,13 @@ def cluster(database_url: str | None = None) -> Iterator[Cluster]:
 
 
 @contextmanager
-def fresh_database(cluster: Cluster) -> Iterator[Database]:
-    """A database as the migrations leave it, gone afterwards."""
+def fresh_database(cluster: Cluster, like: Database | None = None) -> Iterator[Database]:
+    """A database as the migrations leave it, or one `like` another to which nobody is connected; gone afterwards."""
     name = f"test_{secrets.token_hex(8)}"
     with _admin(cluster.postgres) as admin:
         admin.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                sql.Identifier(name), sql.Identifier(cluster.template)
+                sql.Identifier(name), sql.Identifier(cluster.template if like is None else like.name)
             )
         )
         # Rights on a database are not copied from its template.

@@ -1,7 +1,7 @@
 """A running tenants process over real HTTP, two tenants in the registry, and a key for every role."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from gateway.pki import Pki, make_pki
 from tenants.admins import Role, make_admin_key
@@ -18,7 +19,7 @@ from tenants.app import run_tenants
 from tenants.config import TenantsConfig
 from tenants.keyring import dump, public_half
 from tests.admin.regels import Recorder
-from tests.databases import Database
+from tests.databases import Cluster, Database, fresh_database
 from tests.worlds import Keyrings, World, make_world
 
 
@@ -58,9 +59,38 @@ def pki() -> Pki:
     return make_pki()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def keyrings() -> Keyrings:
     return Keyrings()
+
+
+@dataclass(frozen=True, slots=True)
+class Furnished:
+    """A database with two tenants and a key for every role, that tests get copies of."""
+
+    database: Database
+    world: World
+    other: World
+    keys: Mapping[str, str] = field(repr=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def furnished(postgres_cluster: Cluster, pki: Pki, keyrings: Keyrings) -> AsyncIterator[Furnished]:
+    with fresh_database(postgres_cluster) as made:
+        connection = await asyncpg.connect(made.url("tenants"))
+        world = await make_world(connection, pki, keyrings)
+        other = await make_world(connection, pki, keyrings, oin="00000001007654321000", afnemer_id="990002")
+        keys = await make_keys(connection, keyrings, world, other)
+        await connection.close()
+        yield Furnished(made, world, other, keys)
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, postgres_cluster: Cluster) -> Iterator[Database]:
+    """A fresh database; with both tenants in it for who asks for them."""
+    wanted = "other" in request.fixturenames
+    with fresh_database(postgres_cluster, request.getfixturevalue("furnished").database if wanted else None) as made:
+        yield made
 
 
 @pytest.fixture
@@ -79,17 +109,24 @@ async def admin(database: Database) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-async def world(registrar: asyncpg.Connection, pki: Pki, keyrings: Keyrings) -> World:
+async def world(request: pytest.FixtureRequest, registrar: asyncpg.Connection, pki: Pki, keyrings: Keyrings) -> World:
+    if "other" in request.fixturenames:
+        found: World = request.getfixturevalue("furnished").world
+        return found
     return await make_world(registrar, pki, keyrings)
 
 
 @pytest.fixture
-async def other(registrar: asyncpg.Connection, world: World, pki: Pki, keyrings: Keyrings) -> World:
-    return await make_world(registrar, pki, keyrings, oin="00000001007654321000", afnemer_id="990002")
+def other(furnished: Furnished, database: Database) -> World:
+    return furnished.other
 
 
 @pytest.fixture
-async def keys(registrar: asyncpg.Connection, keyrings: Keyrings, world: World, other: World) -> dict[str, str]:
+def keys(furnished: Furnished, other: World) -> dict[str, str]:
+    return dict(furnished.keys)
+
+
+async def make_keys(connection: asyncpg.Connection, keyrings: Keyrings, world: World, other: World) -> dict[str, str]:
     made = {}
     wanted: tuple[tuple[str, Role, int | None], ...] = (
         ("operator", "operator", None),
@@ -100,7 +137,7 @@ async def keys(registrar: asyncpg.Connection, keyrings: Keyrings, world: World, 
     )
     for name, role, tenant_id in wanted:
         _, made[name] = await make_admin_key(
-            registrar, public_half(keyrings.identity), role=role, tenant_id=tenant_id, name=name,
+            connection, public_half(keyrings.identity), role=role, tenant_id=tenant_id, name=name,
             valid_for=timedelta(days=1),
         )  # fmt: skip
     return made
@@ -108,7 +145,11 @@ async def keys(registrar: asyncpg.Connection, keyrings: Keyrings, world: World, 
 
 @pytest.fixture
 def config(database: Database, keyrings: Keyrings, tmp_path: Path) -> TenantsConfig:
-    identity, register = tmp_path / "identity.json", tmp_path / "register.json"
+    return config_of(database, keyrings, tmp_path)
+
+
+def config_of(database: Database, keyrings: Keyrings, directory: Path) -> TenantsConfig:
+    identity, register = directory / "identity.json", directory / "register.json"
     identity.write_text(dump(public_half(keyrings.identity)))
     register.write_text(dump(keyrings.register))
     return TenantsConfig(
@@ -142,6 +183,29 @@ async def running(config: TenantsConfig) -> AsyncIterator[tuple[int, int]]:
 async def api(config: TenantsConfig, keys: dict[str, str]) -> AsyncIterator[Api]:
     async with running(config) as (port, observed), aiohttp.ClientSession() as session:
         yield Api(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{observed}", keys, session)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a test of the API has, for tests that leave it as they found it and so can share it."""
+
+    api: Api
+    world: World
+    other: World
+    recorder: Recorder
+
+
+@asynccontextmanager
+async def staged(cluster: Cluster, furnished: Furnished, keyrings: Keyrings, directory: Path) -> AsyncIterator[Stage]:
+    with fresh_database(cluster, furnished.database) as made:
+        async with (
+            running(config_of(made, keyrings, directory)) as (port, observed),
+            aiohttp.ClientSession() as session,
+        ):
+            api = Api(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{observed}", furnished.keys, session)
+            connection = await asyncpg.connect(made.url("gateway"))
+            yield Stage(api, furnished.world, furnished.other, await Recorder.begin(connection, keyrings.identity))
+            await connection.close()
 
 
 @pytest.fixture

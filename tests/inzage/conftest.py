@@ -7,6 +7,8 @@ from tests.admin.conftest import (  # noqa: F401 - fixtures
     admin,
     api,
     config,
+    database,
+    furnished,
     keyrings,
     keys,
     other,
@@ -29,7 +31,7 @@ async def register(database: Database, keyrings: Keyrings):  # noqa: F811
 
 
 @pytest.fixture
-async def reader(database: Database):
+async def reader(database: Database):  # noqa: F811
     """The auditor's connection, as the process has it: a plan for every search."""
     connection = await asyncpg.connect(
         database.url("inzage"), server_settings={"plan_cache_mode": "force_custom_plan", "timezone": "UTC"}
