@@ -2,10 +2,11 @@
 
 import asyncio
 import dataclasses
-import gzip
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from datetime import date
 from uuid import UUID
 
@@ -186,12 +187,41 @@ async def test_a_collector_that_hangs_keeps_no_other_tenant_waiting(stage, other
         running = asyncio.create_task(keep_exporting(stage.export, shutdown, every=0.05))
         begun = time.monotonic()
         await until(lambda: len(stage.collector.calls) == 40)
+        # Who hangs holds no connection either: a search finds one.
+        async with AsyncExitStack() as stack, asyncio.timeout(5):
+            for _ in range(3):
+                await stack.enter_async_context(stage.export.pool.acquire())
         assert time.monotonic() - begun < 15
         shutdown.set()
         await running
     assert await stage.admin.fetchval(
         "SELECT leaf FROM register.logboek_delivery WHERE tenant_id = $1", stage.world.tenant_id
     ) == 0  # fmt: skip
+
+
+async def test_two_processes_do_not_send_the_same_when_neither_dies(stage):
+    await stage.choose()
+    await recorded(stage, 300)
+    other = dataclasses.replace(stage.export, threads=ThreadPoolExecutor(2), reading=asyncio.Semaphore(2))
+    while await stage.admin.fetchval(
+        "SELECT leaf < size FROM register.logboek_delivery JOIN register.tree USING (tenant_id)"
+    ):
+        await asyncio.gather(export_due(stage.export), export_due(other))
+    other.threads.shutdown()
+    assert len(stage.collector.received) == len(stage.collector.spans) == 600
+
+
+async def test_who_was_too_slow_moves_nothing_back(stage):
+    await stage.choose()
+    await recorded(stage, 5)
+    (slow,) = await take_due(stage.admin, 4, OPEN_AFTER)
+    await stage.wait_no_longer()
+    await stage.send()
+    leaf = (await stage.standing())["leaf"]
+    assert await export_one(stage.export, slow) is False
+    standing = await stage.standing()
+    assert (standing["leaf"], standing["spans"], standing["last_error"]) == (leaf, 10, None)
+    assert len(stage.collector.received) == 2 * len(stage.collector.spans)
 
 
 async def test_rows_that_were_destroyed_are_skipped_and_counted(stage, past):
@@ -260,20 +290,15 @@ async def test_its_secrets_move_with_the_keyring(stage, connect):
     assert len(stage.collector.requests) == 2
 
 
-async def test_ten_thousand_calls_arrive_whole(stage, capsys):
+async def test_ten_thousand_calls_arrive_whole(stage):
     await stage.choose()
     await stage.calls.record(stage.world, 10_000)
     await stage.seal()
     begun = time.monotonic()
-    requests = await stage.send(rounds=500)
+    assert await stage.send(rounds=500) < 40
     seconds = time.monotonic() - begun
     spans = stage.collector.spans
     assert len(spans) == len(stage.collector.received) == 20_000
     ids = {row["id"].hex[16:] for row in await stage.admin.fetch("SELECT id FROM register.opening")}
     assert {one.id for one in stage.collector.calls} == ids
-    sizes = sum(len(gzip.compress(body, 1)) for _, _, body in stage.collector.requests[:5]) / 5
-    with capsys.disabled():
-        print(
-            f"\n10,000 calls in {seconds:.1f} s, {requests} requests, {10_000 / seconds:.0f}/s, {sizes:.0f} bytes each"
-        )
-    assert 10_000 / seconds > 200
+    assert 10_000 / seconds > 100
