@@ -17,6 +17,7 @@ from gateway.config import ConfigError, GatewayConfig
 from gateway.hardening import forbid_dumps
 from gateway.keys_commands import keys
 from gateway.register_commands import register
+from gateway.registry_commands import registry
 from gateway.retention_commands import end_contract, retention
 from gateway.simulator.settings import Environment
 from gateway.telemetry import configure_logging
@@ -38,6 +39,7 @@ def main() -> None:
 
 main.add_command(keys)
 main.add_command(register)
+main.add_command(registry)
 main.add_command(verbindingstest)
 register.add_command(retention)
 register.add_command(end_contract)
@@ -232,32 +234,10 @@ def demo(*, once: bool) -> None:
     sys.exit(run_demo(once=once, database_url=os.environ.get("DATABASE_URL")))
 
 
-@main.group()
-def registry() -> None:
-    """Bring afnemers, certificates and machtigingen into the registry."""
-
-
 _TENANTS_URL = click.option(
     "--database-url", envvar="KOPPELPUNT_DATABASE_URL", required=True, help="Of a user in the role koppelpunt_tenants."
 )
 _IDENTITY = click.option("--identity-public", envvar="KOPPELPUNT_IDENTITY_PUBLIC_FILE", type=_FILE, required=True)
-_REGISTER = click.option("--register-public", envvar="KOPPELPUNT_REGISTER_PUBLIC_FILE", type=_FILE, required=True)
-
-
-@registry.command("apply")
-@click.argument("file", type=_FILE)
-@_TENANTS_URL
-@_IDENTITY
-@_REGISTER
-def apply_registry(file: Path, database_url: str, identity_public: Path, register_public: Path) -> None:
-    """Bring the registry to what the YAML document FILE says. Applying it again changes nothing."""
-    from tenants.command import apply_file  # noqa: PLC0415
-
-    outcome = _tell(lambda: asyncio.run(apply_file(database_url, file, identity_public, register_public)))
-    for what, counts in (("made", outcome.made), ("changed", outcome.changed)):
-        click.echo(f"{what}: " + (", ".join(f"{count} {noun}" for noun, count in counts.items() if count) or "nothing"))
-    for one in outcome.secrets:
-        click.echo(f"shown once: {one.kind} {one.name} of {one.taaksysteem} ({one.tenant_oin}): {one.secret}")
 
 
 @main.command("admin-key")

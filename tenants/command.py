@@ -1,20 +1,21 @@
-"""What the command line does to the registry: apply an onboarding document, make an admin key for the first start.
+"""What the command line does to the registry: documents in and out, and an admin key for the first start.
 
 Both work as a user in the role koppelpunt_tenants, with the public halves of the keyrings only.
 """
 
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import asyncpg
-import yaml
 
 from tenants.admins import Role, make_admin_key
 from tenants.beheerders import has_standing
 from tenants.faults import InputRefused
+from tenants.gitops.bringing import Brought, bring_document
+from tenants.gitops.lines import read_text
+from tenants.gitops.reading import read_document_of, write_yaml
 from tenants.keyring import read_keyring
-from tenants.onboarding import Outcome, apply
 from tenants.scope import tenant_scope
 
 _HAS_ITS_OWN = (
@@ -23,29 +24,33 @@ _HAS_ITS_OWN = (
 )
 
 
-async def apply_file(database_url: str, file: Path, identity_public: Path, register_public: Path) -> Outcome:
-    """Apply a YAML document, in one transaction. Raises InputRefused with every fault, KeyringError, OSError."""
+async def bring_file(
+    database_url: str, file: Path, identity_public: Path, register_public: Path, *, keep: bool, new_only: bool = False
+) -> Brought:
+    """Bring in a YAML document, or tell what that would do. Raises InputRefused with every fault and its line."""
     identity = read_keyring(identity_public, name="identity", private=False)
     register = read_keyring(register_public, name="register", private=False)
-    document = read_yaml(file)
+    text = read_text(file.name, await asyncio.to_thread(file.read_text, encoding="utf-8"))
     connection = await asyncpg.connect(database_url)
     try:
-        return await apply(connection, document, identity, register, actor="command line", directory=file.parent)
+        return await bring_document(
+            connection, text.document, identity, register, directory=file.parent, keep=keep, new_only=new_only
+        )
+    except InputRefused as refusal:
+        raise InputRefused(text.with_lines(refusal.faults)) from None
     finally:
         await connection.close()
 
 
-def read_yaml(file: Path) -> dict[str, Any]:
-    """The document of a YAML file. Raises InputRefused, with the line, when it is none; OSError."""
+async def export_registry(database_url: str, *, tenant_oin: str | None, at: datetime | None) -> str:
+    """The registry as the YAML document that `apply` reads, now or as it stood at a moment. Raises InputRefused."""
+    connection = await asyncpg.connect(database_url)
     try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        where = "" if place is None else f" (line {place.line + 1})"
-        raise InputRefused([f"{file.name} is not YAML{where}."]) from None
-    if not isinstance(document, dict):
-        raise InputRefused([f"{file.name} holds no document with `tenants`."])
-    return document
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            document = await read_document_of(connection, tenant_oin=tenant_oin, at=at)
+    finally:
+        await connection.close()
+    return write_yaml(document)
 
 
 async def make_key(
