@@ -17,7 +17,8 @@ from tenants.patterns import ALARM_DAYS, BEHEERDER, check_pattern
 class Standing:
     """What the registry knows of one aansluiting. `chosen_by_header` names who may choose it by a header alone.
 
-    `administered_by` names who administers for its tenant by a mandate, and until when.
+    `administered_by` names who administers for its tenant by a mandate, and until when. `secret_until` is when RvIG said that
+    the client-secret ends, if it did.
     """
 
     facts: PatternFacts
@@ -26,6 +27,7 @@ class Standing:
     chosen_by_header: tuple[str, ...] = ()
     administered_by: tuple[tuple[str, datetime], ...] = ()
     certificate_state: str | None = None
+    secret_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,12 @@ def _findings(standing: Standing, now: datetime) -> Iterator[Finding]:
         yield Finding("certificaatIngetrokken", "Het certificaat is ingetrokken.", BEHEERDER, "stops")
     elif standing.certificate_state == "retired":
         yield Finding("certificaatUitgefaseerd", "Het certificaat is uitgefaseerd.", BEHEERDER, "stops")
+    elif standing.certificate_state in {"requested", "staged"} and standing.state != "concept":
+        yield Finding("certificaatNietActief", "Het certificaat is niet geactiveerd.", BEHEERDER, "stops")
     if standing.certificate_until is not None:
-        yield from _expiry(standing.certificate_until, now)
+        yield from _expiry(standing.certificate_until, now, "certificaat", "Het certificaat")
+    if standing.secret_until is not None:
+        yield from _expiry(standing.secret_until, now, "clientSecret", "Het client-secret")
     for name in standing.chosen_by_header:
         text = f"{name} mag deze organisatie met alleen een header aanwijzen."
         yield Finding("keuzeDoorHeader", text, BEHEERDER, "alarms")
@@ -85,11 +91,11 @@ def _findings(standing: Standing, now: datetime) -> Iterator[Finding]:
             yield Finding("gedelegeerdBeheer", f"{name} beheert voor deze organisatie.", BEHEERDER, "alarms", due=until)
 
 
-def _expiry(until: datetime, now: datetime) -> Iterator[Finding]:
+def _expiry(until: datetime, now: datetime, what: str, noun: str) -> Iterator[Finding]:
     if until <= now:
-        yield Finding("certificaatVerlopen", "Het certificaat is verlopen.", BEHEERDER, "stops", due=until)
+        yield Finding(f"{what}Verlopen", f"{noun} is verlopen.", BEHEERDER, "stops", due=until)
         return
     for days in ALARM_DAYS:
         if until - now <= timedelta(days=days):
-            yield Finding("certificaatLooptAf", "Het certificaat loopt af.", BEHEERDER, "alarms", due=until, days=days)
+            yield Finding(f"{what}LooptAf", f"{noun} loopt af.", BEHEERDER, "alarms", due=until, days=days)
             return

@@ -30,7 +30,8 @@ async def answer(route: Route, request: Request, rooms: Rooms) -> Response:
     body = None if route.body is None else parse_body(document, route.body)
     query = read_query(request, route.query)
     actor = "" if admin is None else admin.actor
-    asked = Asked(rooms, admin, request.path_params, query, body, tenant, version, actor)
+    accept = request.headers.get("accept", "") if route.files else ""
+    asked = Asked(rooms, admin, request.path_params, query, body, tenant, version, actor, accept=accept)
     return _written(await _answered(route, asked, document, key))
 
 

@@ -13,6 +13,7 @@ from tenants.api.logboekbestemmingen import LOGBOEK_ROUTES
 from tenants.api.machtigingen import MACHTIGING_ROUTES
 from tenants.api.mandaten import MANDAAT_ROUTES
 from tenants.api.meldingen import MELDING_ROUTES
+from tenants.api.naleving import NALEVING_ROUTES
 from tenants.api.overeenkomsten import OVEREENKOMST_ROUTES
 from tenants.api.routing import Route
 from tenants.api.sleutels import SLEUTEL_ROUTES
@@ -38,5 +39,6 @@ RESOURCE_ROUTES: Final[tuple[Route, ...]] = (
     *CHECKPOINT_ROUTES,
     *CONTACT_ROUTES,
     *MELDING_ROUTES,
+    *NALEVING_ROUTES,
     *LOGBOEK_ROUTES,
 )

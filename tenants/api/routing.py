@@ -68,7 +68,7 @@ class Asked:
 
     `tenant` is the tenant that it is about: the own one, or the one that was named (`Route.of_tenant`); None for an
     operator's own doings. `version` is what If-Match said. `actor` is who the history says did it. `connection` is there
-    when the request is one transaction that is open already.
+    when the request is one transaction that is open already. `accept` is the header of that name, for `Route.files`.
     """
 
     rooms: Rooms
@@ -80,6 +80,7 @@ class Asked:
     version: int | None = None
     actor: str = ""
     connection: asyncpg.Connection | None = None
+    accept: str = ""
 
     @property
     def by(self) -> Admin:

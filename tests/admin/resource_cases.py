@@ -90,6 +90,8 @@ RESOURCE_CASES: dict[Key, dict[str, Any]] = {
     ("POST", "/v1/contacten/{nummer}/webhookgeheim"): {
         "answers": answered(428, *BOTH), "path": at("/v1/contacten/{nummer}/webhookgeheim")
     },
+    ("GET", "/v1/naleving"): {"answers": answered(200, *TENANTS, operator=400)},
+    ("GET", "/v1/nalevingen"): {"answers": {"operator": 200}},
     ("GET", "/v1/meldingen"): {"answers": answered(200, *TENANTS, operator=400)},
     ("GET", "/v1/meldingen/{nummer}"): {
         "answers": answered(404, *TENANTS, operator=400), "path": at("/v1/meldingen/{nummer}")
