@@ -62,7 +62,8 @@ def judge_stops(
                 found.append(f"{one.what} of {mine.number}: {row.id} was let through after it had been answered")
         for call in seen:
             if call.token_afnemer_id == mine.account.afnemer_id and one.since < call.time < one.until:
-                opened = by_trace[trace_of(call)].opened_at.timestamp()
+                row_of_call = by_trace.get(trace_of(call))
+                opened = row_of_call.opened_at.timestamp() if row_of_call else call.time
                 if opened >= one.since or call.time >= opened + PERMISSION_SECONDS:
                     found.append(f"{one.what} of {mine.number}: RvIG saw {trace_of(call)} after it had been answered")
         for visit in visits:
