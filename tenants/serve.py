@@ -34,7 +34,6 @@ class _Config(Config):
     include_server_header = False
     graceful_timeout = 10.0
     keep_alive_timeout = 30.0
-    read_timeout = 60
     h11_max_incomplete_size = 16 * 1024
     alpn_protocols = ["http/1.1"]  # noqa: RUF012 - hypercorn's own attribute
     errorlog = None

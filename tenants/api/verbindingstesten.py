@@ -3,12 +3,10 @@
 A test is asked for here and done by a gateway; its steps can be read as they come, one JSON object a line.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final, cast
 
-import orjson
-
+from tenants.api.following import NDJSON, Pace, Seen, follow
 from tenants.api.problems import Refused
 from tenants.api.resources import BEHEERDER, CHANGERS, READERS
 from tenants.api.routing import Answer, Asked, Route
@@ -35,10 +33,6 @@ from tenants.verbindingstesten import (
     list_steps,
     list_tests,
 )
-
-NDJSON: Final = "application/x-ndjson"
-_EVERY: Final = 0.3
-_LONGEST: Final = 200.0
 
 
 async def vraag_verbindingstest(asked: Asked) -> Answer:
@@ -85,7 +79,7 @@ async def toon_verbindingstest(asked: Asked) -> Answer:
 
 
 async def volg_verbindingstest(asked: Asked) -> Answer:
-    """GET: the steps as they come, a JSON object a line, and at the end the test itself."""
+    """GET: the steps as they come, a JSON object a line, and at the end the test itself; between them how it stands."""
     async with asked.scope() as connection:
         await find_test(connection, asked.tenant_id, asked.number(), asked.number("test"))
     return Answer(200, None, media_type=NDJSON, lines=_follow(asked, asked.number(), asked.number("test")))
@@ -121,29 +115,26 @@ async def _must_exist(connection: Any, asked: Asked) -> None:
         raise Refused(404, "nietGevonden", "Deze aansluiting bestaat hier niet.")
 
 
-async def _follow(asked: Asked, aansluiting: int, number: int) -> AsyncIterator[bytes]:
-    """No connection is held between two looks, so that those who watch take none from those who work."""
+def _follow(asked: Asked, aansluiting: int, number: int) -> AsyncIterator[bytes]:
     shown = 0
-    async with asyncio.timeout(_LONGEST):
-        while True:
-            async with (
-                asked.rooms.registry.acquire() as connection,
-                tenant_scope(connection, asked.tenant_id, actor=asked.actor),
-            ):
-                # First how it stands, then its steps: the last one was written before it ended.
-                found = await find_test(connection, asked.tenant_id, aansluiting, number)
-                steps = await list_steps(connection, asked.tenant_id, number, after=shown)
-            for step in steps:
-                shown = step.number
-                yield _line({"stap": _step(step).model_dump(mode="json", by_alias=True)})
-            if found.state in ENDED:
-                yield _line({"verbindingstest": _shape(found, []).model_dump(mode="json", by_alias=True)})
-                return
-            await asyncio.sleep(_EVERY)
 
+    async def look() -> Seen:
+        """No connection is held between two looks, so that those who watch take none from those who work."""
+        nonlocal shown
+        async with (
+            asked.rooms.registry.acquire() as connection,
+            tenant_scope(connection, asked.tenant_id, actor=asked.actor),
+        ):
+            # First how it stands, then its steps: the last one was written before it ended.
+            found = await find_test(connection, asked.tenant_id, aansluiting, number)
+            steps = await list_steps(connection, asked.tenant_id, number, after=shown)
+        new = [{"stap": _step(step).model_dump(mode="json", by_alias=True)} for step in steps]
+        shown = steps[-1].number if steps else shown
+        if found.state in ENDED:
+            new.append({"verbindingstest": _shape(found, []).model_dump(mode="json", by_alias=True)})
+        return Seen({"toestand": found.state}, new, found.state in ENDED)
 
-def _line(value: dict[str, Any]) -> bytes:
-    return orjson.dumps(value) + b"\n"
+    return follow(look, Pace())
 
 
 def _step(one: StepSeen) -> Verbindingsstap:

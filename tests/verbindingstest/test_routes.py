@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
+import asyncpg
 import pytest
 
 from gateway.simulator.faults import FaultKind, FaultRule, Match
@@ -50,7 +51,8 @@ async def follow(api: Api, location: str) -> list[Any]:
     headers = {"Authorization": f"Bearer {api.keys['beheerder']}"}
     async with api.session.get(f"{api.url}{location}/stappen", headers=headers) as answer:
         assert (answer.status, answer.content_type) == (200, "application/x-ndjson")
-        return [json.loads(line) async for line in answer.content]
+        lines = [json.loads(line) async for line in answer.content]
+    return [line for line in lines if "toestand" not in line]
 
 
 async def test_a_test_is_asked_for_and_followed_and_says_no_secret(here, member, api):
@@ -95,13 +97,24 @@ async def test_without_a_gateway_the_test_is_given_up(here, member, api, databas
         "POST", f"/v1/aansluitingen/{member.aansluiting_id}/verbindingstesten", by="beheerder", json={}
     )
     assert (asked.status, again.status, again.json["code"]) == (202, 409, "testLoopt")
-    import asyncpg  # noqa: PLC0415 - only to move time
-
     admin = await asyncpg.connect(database.url("admin"))
     await admin.execute("UPDATE registry.verbindingstest SET asked_at = now() - interval '61 s'")
     await admin.close()
     shown = await api.ask("GET", asked.headers["Location"], by="beheerder")
     assert shown.json["toestand"] == "afgebroken"
+
+
+async def test_who_follows_a_test_that_nobody_takes_is_told_so_at_once(here, member, api, database):
+    path = f"/v1/aansluitingen/{member.aansluiting_id}/verbindingstesten"
+    asked = await api.ask("POST", path, by="beheerder", json={})
+    headers = {"Authorization": f"Bearer {api.keys['beheerder']}"}
+    async with api.session.get(f"{api.url}{asked.headers['Location']}/stappen", headers=headers) as answer:
+        assert json.loads(await asyncio.wait_for(answer.content.readline(), 5)) == {"toestand": "gevraagd"}
+        admin = await asyncpg.connect(database.url("admin"))
+        await admin.execute("UPDATE registry.verbindingstest SET asked_at = now() - interval '61 s'")
+        await admin.close()
+        (last,) = [json.loads(line) async for line in answer.content]
+    assert last["verbindingstest"]["toestand"] == "afgebroken"
 
 
 async def test_a_new_secret_is_tried_before_it_is_put_to_use_and_one_step_leads_back(here, member, api, caller):
