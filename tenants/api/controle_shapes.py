@@ -105,7 +105,8 @@ class Werktijd(Shape):
 
     @model_validator(mode="after")
     def _has_length(self) -> Self:
-        if self.van >= self.tot or self.van.tzinfo is not None or self.tot.tzinfo is not None:
+        # First the zone: a time with one cannot be compared with a time without.
+        if self.van.tzinfo is not None or self.tot.tzinfo is not None or self.van >= self.tot:
             raise ValueError("'van' moet voor 'tot' liggen; tijden zijn die van Nederland, zonder tijdzone.")
         return self
 

@@ -112,6 +112,8 @@ async def test_use_outside_working_time_is_told_and_within_it_not(api: Api, worl
     assert (one["door"]["gebruiker"], one["aantal"], one["vanTotaal"], one["dagen"]) == ("nachtuil", 2, 2, 1)
     assert (await check(api, "/v1/gebruiksrapporten", werktijd=ALWAYS)).json["buitenWerktijd"] == []
     assert (await check(api, "/v1/gebruiksrapporten", werktijd={"van": "19:00", "tot": "07:00"})).status == 400
+    for zoned in ({"van": "07:00:00Z"}, {"tot": "19:00:00+01:00"}, {"van": "07:00:00Z", "tot": "19:00:00Z"}):
+        assert (await check(api, "/v1/gebruiksrapporten", werktijd=zoned)).status == 400
 
 
 async def test_a_person_about_whom_many_users_asked_is_told(api: Api, world: World, register: Register):
