@@ -13,7 +13,10 @@ import asyncpg
 import structlog
 
 Role = Literal["tenants", "inzage"]
-_ROLES = [f"koppelpunt_{role}" for role in ("owner", "writer", "gateway", "tenants", "inzage", "sealer", "keys")]
+_ROLES = [
+    f"koppelpunt_{role}"
+    for role in ("owner", "writer", "gateway", "tenants", "inzage", "sealer", "keys", "vernietiger")
+]
 log = structlog.get_logger("koppelpunt.pools")
 
 

@@ -27,7 +27,10 @@ NOT_HERE = frozenset({"registerNietDeHoofdserver", "registerAchtergelaten"})
 PASSING = frozenset({*NOT_HERE, "registerWachtOpReplica"})
 """Codes of what passes without anybody changing a setting."""
 
-_ROLES = [f"koppelpunt_{role}" for role in ("owner", "writer", "gateway", "tenants", "inzage", "sealer")]
+_ROLES = [
+    f"koppelpunt_{role}"
+    for role in ("owner", "writer", "gateway", "tenants", "inzage", "sealer", "keys", "vernietiger")
+]
 _FACTS = (
     "SELECT pg_is_in_recovery() AS recovering, current_setting('transaction_read_only') AS read_only,"
     " current_setting('transaction_isolation') AS isolation, current_setting('synchronous_commit') AS synchronous,"
