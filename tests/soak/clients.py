@@ -36,6 +36,7 @@ class Client:
     token: str | None = field(default=None, repr=False)
     unsettled: list[tuple[float, float]] = field(default_factory=list)
     changing: float | None = None
+    answered: int = 0
 
     @contextlib.contextmanager
     def disturbed(self) -> Iterator[None]:

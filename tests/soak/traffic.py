@@ -211,4 +211,5 @@ class Traffic:
         if made.status == 200:
             # What was answered is in the register; here it would only fill the memory of whoever asks.
             made.body = b""
+            client.answered += 1
         return made
