@@ -21,6 +21,7 @@ from tests.benchmarks.inzage import measure_inzage
 from tests.benchmarks.size import measure_size
 from tests.benchmarks.stalls import measure_stalls
 from tests.benchmarks.trees import measure_sealing, measure_verification
+from tests.benchmarks.workers import measure_workers
 from tests.databases import Cluster, cluster
 
 FIGURES: dict[str, Callable[[Cluster], Coroutine[Any, Any, None]]] = {
@@ -37,6 +38,7 @@ FIGURES: dict[str, Callable[[Cluster], Coroutine[Any, Any, None]]] = {
     "inzage": measure_inzage,
     "size": measure_size,
     "stalls": measure_stalls,
+    "workers": measure_workers,
 }
 
 

@@ -7,7 +7,10 @@ import statistics
 from collections.abc import Sequence
 
 import aiohttp
+import asyncpg
 
+from tenants.rate_limits import add_rate_limit
+from tenants.scope import operator_scope, tenant_scope
 from tests.benchmarks.load import Outcome, closed_loop, fixed_rate, keep_asking, make_request
 from tests.benchmarks.stage import Process, Stage, stage
 from tests.benchmarks.upstream import ANSWER
@@ -146,7 +149,7 @@ async def use_all(made: Stage, gateway: Process, active: int) -> None:
 
 
 async def measure_neighbours(postgres: Cluster) -> None:
-    """p99 of other tenants, with and without one tenant whose upstream hangs and who keeps on calling."""
+    """p99 of other tenants, with and without one whose upstream hangs and who keeps on calling, and one over its limit."""
     with fresh_database(postgres) as database:
         # 100 aansluitingen are two tenants of fifty; the upstream never answers the first of the second.
         async with stage(database, 100) as made:
@@ -154,20 +157,48 @@ async def measure_neighbours(postgres: Cluster) -> None:
             gateway = await made.gateway()
             request, hanging = requests_of(made.keys)[0], requests_of(made.keys)[HANGING - 1]
             check(await closed_loop(gateway.port, [request], 200))
-            figures: dict[str, list[float]] = {"quiet": [], "beside one that hangs": []}
+            limited = requests_of(made.keys)[HANGING]
+            await _limit(database.url("tenants"), HANGING + 1, per_second=3.0)
+            figures: dict[str, list[float]] = {
+                "quiet": [],
+                "beside one that hangs": [],
+                "and one at 20 × its limit": [],
+            }
             for _ in range(ROUNDS_IN_TIME):
                 figures["quiet"].append(await _p99(gateway, request))
                 others = [asyncio.create_task(keep_asking(gateway.port, hanging)) for _ in range(32)]
                 await asyncio.sleep(0.5)
                 figures["beside one that hangs"].append(await _p99(gateway, request))
+                # Each asks ten times a second.
+                others += [asyncio.create_task(keep_asking(gateway.port, limited)) for _ in range(6)]
+                await asyncio.sleep(0.5)
+                figures["and one at 20 × its limit"].append(await _p99(gateway, request))
                 for task in others:
                     task.cancel()
                 await asyncio.gather(*others, return_exceptions=True)
             for process in (gateway, upstream):
                 await process.stop()
-    ratios = [b / a for a, b in zip(*figures.values(), strict=True)]
+    for name in list(figures)[1:]:
+        ratios = [b / a for a, b in zip(figures["quiet"], figures[name], strict=True)]
+        print(f"neighbours: p99 of another tenant {name}: {statistics.median(ratios):.2f} × (must be ≤ 1.25)")
     medians = ", ".join(f"{name} {statistics.median(values):.1f} ms" for name, values in figures.items())
-    print(f"neighbours: p99 of another tenant: {statistics.median(ratios):.2f} × ({medians}; must be ≤ 1.25)")
+    print(f"neighbours: {medians}")
+
+
+async def _limit(url: str, number: int, per_second: float) -> None:
+    """Give the taaksysteem of one aansluiting a limit."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with operator_scope(connection, actor="benchmark"):
+            tenant_id = max(row[0] for row in await connection.fetch("SELECT tenant_id FROM registry.tenant"))
+        async with tenant_scope(connection, tenant_id, actor="benchmark"):
+            taaksysteem_id = await connection.fetchval(
+                "SELECT taaksysteem_id FROM registry.taaksysteem WHERE tenant_id = $1 AND name = $2",
+                tenant_id, f"Taaksysteem {number:06d}",
+            )  # fmt: skip
+            await add_rate_limit(connection, tenant_id, taaksysteem_id, per_second, 6)
+    finally:
+        await connection.close()
 
 
 async def _p99(gateway: Process, request: bytes) -> float:
