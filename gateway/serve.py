@@ -81,15 +81,16 @@ def make_server_context(
     context.set_ciphers(_SUITES)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_alpn_protocols(["http/1.1"])
+    # A ticket is opened by one key for as long as the process lives: whoever takes that reads what was recorded before. And
+    # a resumed session would bring its client certificate back without another look at it.
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
     context.load_cert_chain(certificate_file, key_file)
     if client_ca_file is not None:
         context.load_verify_locations(client_ca_file)
         # What the operator listed is trusted, root or not. A certificate that is shown must be good, asked for or not.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.verify_mode = ssl.CERT_REQUIRED if client_required else ssl.CERT_OPTIONAL
-        # A resumed session would bring its certificate back without another look at it.
-        context.options |= ssl.OP_NO_TICKET
-        context.num_tickets = 0
     return context
 
 

@@ -87,6 +87,22 @@ async def test_a_client_cannot_renegotiate(listener: Listener) -> None:
     await listener.serves()
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_no_ticket_is_given_whose_key_would_open_what_was_recorded(
+    listener: Listener, version: ssl.TLSVersion
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port, ssl=context)
+    writer.write(listener.good)
+    # Tickets of TLS 1.3 would have come before the answer.
+    assert (await asyncio.wait_for(reader.readline(), BOUND)).startswith(b"HTTP/1.1 200 ")
+    session = writer.get_extra_info("ssl_object").session
+    assert session is None or not session.has_ticket
+    writer.close()
+
+
 async def test_http_1_alone_is_agreed(listener: Listener) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
