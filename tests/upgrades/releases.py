@@ -38,7 +38,7 @@ def unpack(release: str, directory: Path) -> str:
     with tarfile.open(fileobj=io.BytesIO(git("archive", "--format=tar", release))) as archive:
         archive.extractall(source, filter="data")
     made = subprocess.run(
-        (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", directory / "wheel", source),
+        (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--retries", "0", "--timeout", "10", "--wheel-dir", directory / "wheel", source),
         capture_output=True, check=False, timeout=90,
     )  # fmt: skip
     if made.returncode == 0:
