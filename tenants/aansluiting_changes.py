@@ -19,6 +19,8 @@ from tenants.faults import InputRefused, NotFound
 from tenants.pattern_facts import Finding
 from tenants.pattern_rows import read_pattern_facts
 from tenants.patterns import check_pattern
+from tenants.stappenplan import STAPPEN, stops_productie
+from tenants.stappenplan_rows import read_stappenplan, was_in_productie
 
 FOLLOWS: Final[Mapping[str, frozenset[str]]] = {
     "concept": frozenset({"proef", "productie", "beeindigd"}),
@@ -27,14 +29,8 @@ FOLLOWS: Final[Mapping[str, frozenset[str]]] = {
     "geblokkeerd": frozenset({"proef", "productie", "beeindigd"}),
     "beeindigd": frozenset(),
 }
-STEPS: Final[Mapping[str, str]] = {
-    "autorisatiebesluit": "het autorisatiebesluit van de minister is ontvangen",
-    "certificaat_naar_rvig": "het certificaat is aan RvIG gestuurd",
-    "inloggegevens_ontvangen": "client-ID en geheim van RvIG zijn ontvangen",
-    "proef_getest": "de aansluiting is in de proefomgeving getest",
-    "productie_akkoord": "RvIG is akkoord met productie",
-}
-"""The steps of RvIG's stappenplan that nobody can read off the registry, with what each says."""
+STEPS: Final = tuple(name for name, one in STAPPEN.items() if one.ticked)
+"""The steps of the stappenplan that the beheerder ticks."""
 _USABLE: Final = frozenset({"active", "retiring"})
 
 
@@ -65,6 +61,16 @@ async def move_aansluiting(connection: asyncpg.Connection, tenant_id: int, aansl
     faults = list(_faults(row, state))
     if state == "productie" and row["kind"] == "productie" and not await has_place(connection, tenant_id):
         faults.append(MISSING)
+    if (
+        state == "productie"
+        and row["kind"] == "productie"
+        and not await was_in_productie(connection, tenant_id, aansluiting_id)
+    ):
+        steps = await read_stappenplan(connection, tenant_id, aansluiting_id)
+        # Without a credential that is said above already.
+        faults += [
+            one.words for one in stops_productie(steps) if one.name != "inloggegevens_ontvangen" or row["credential_id"]
+        ]
     if state in {"proef", "productie"}:
         findings = await findings_of(connection, tenant_id, aansluiting_id)
         faults += [one.text for one in findings if one.severity == "stops" and one.text not in faults]
@@ -135,16 +141,6 @@ async def put_steps(
         tenant_id, aansluiting_id, [one.step for one in steps], [one.done_on for one in steps],
         [one.note for one in steps],
     )  # fmt: skip
-
-
-def missing_steps(done: Collection[Step], organisation_kind: str) -> list[str]:
-    """What of the stappenplan has no date yet. A gemeente needs no autorisatiebesluit (Wet BRP 3.2)."""
-    dated = {one.step for one in done}
-    return [
-        step
-        for step in STEPS
-        if step not in dated and not (step == "autorisatiebesluit" and organisation_kind == "gemeente")
-    ]
 
 
 async def put_identity(

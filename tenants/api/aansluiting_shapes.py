@@ -14,6 +14,13 @@ Stapnaam = Literal[
 ]  # fmt: skip
 
 
+Planstap = Literal[
+    "autorisatiebesluit", "contract", "verwerkersovereenkomst", "convenant", "certificaat", "certificaat_naar_rvig",
+    "inloggegevens_ontvangen", "proef_getest", "controlebestemming", "contacten", "productie_akkoord",
+]  # fmt: skip
+"""The steps of `tenants.stappenplan`; the beheerder ticks those of Stapnaam."""
+
+
 class NieuweAansluiting(Shape):
     """A new one is a concept: it lets nothing through. Certificate and credential may follow."""
 
@@ -62,9 +69,9 @@ class GezetteStap(Shape):
 
 
 class Ontbreekt(Shape):
-    """A step of the stappenplan without a date."""
+    """A step of the stappenplan that is not taken yet."""
 
-    stap: Stapnaam
+    stap: Planstap
     tekst: str
 
 

@@ -6,10 +6,8 @@ import asyncpg
 
 from tenants import registry
 from tenants.aansluiting_changes import (
-    STEPS,
     Step,
     findings_of,
-    missing_steps,
     move_aansluiting,
     put_identity,
     put_steps,
@@ -30,6 +28,8 @@ from tenants.api.resource_routes import changed, listed, made, shown
 from tenants.api.resources import endless, show_page, until
 from tenants.api.routing import Answer, Asked, Route
 from tenants.listings import AANSLUITINGEN, change_row, find_row
+from tenants.stappenplan import missing
+from tenants.stappenplan_rows import read_stappenplan
 from tenants.versions import hold_version
 
 _IDENTITY: Final = {"certificaat": "certificate_id", "credential": "credential_id", "uitzondering": "exception_id"}
@@ -100,9 +100,6 @@ async def zet_stappen(asked: Asked) -> Answer:
 
 async def _shown(connection: asyncpg.Connection, asked: Asked, number: int) -> Answer:
     row = await find_row(connection, AANSLUITINGEN, asked.tenant_id, number)
-    kind = await connection.fetchval(
-        "SELECT kind FROM registry.afnemer WHERE tenant_id = $1 AND afnemer_id = $2", asked.tenant_id, row["afnemer_id"]
-    )
     found = await findings_of(connection, asked.tenant_id, number)
     steps = await read_steps(connection, asked.tenant_id, number)
     body = AansluitingMetBevindingen(
@@ -119,8 +116,8 @@ async def _shown(connection: asyncpg.Connection, asked: Asked, number: int) -> A
         ],
         stappen=[GezetteStap(stap=cast("Any", one.step), op=one.done_on, opmerking=one.note) for one in steps],
         ontbreekt=[
-            Ontbreekt(stap=cast("Any", step), tekst=f"Nog niet vastgelegd: {STEPS[step]}.")
-            for step in missing_steps(steps, kind)
+            Ontbreekt(stap=cast("Any", one.name), tekst=one.words)
+            for one in missing(await read_stappenplan(connection, asked.tenant_id, number))
         ],
     )
     return Answer(200, body, version=row["version"])

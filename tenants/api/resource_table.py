@@ -18,6 +18,7 @@ from tenants.api.overeenkomsten import OVEREENKOMST_ROUTES
 from tenants.api.routing import Route
 from tenants.api.sleutels import SLEUTEL_ROUTES
 from tenants.api.snelheidslimieten import SNELHEIDSLIMIET_ROUTES
+from tenants.api.stappenplan import STAPPENPLAN_ROUTES
 from tenants.api.taaksystemen import TAAKSYSTEEM_ROUTES
 from tenants.api.tenants import TENANT_ROUTES
 from tenants.api.uitzonderingen import UITZONDERING_ROUTES
@@ -29,6 +30,7 @@ RESOURCE_ROUTES: Final[tuple[Route, ...]] = (
     *OVEREENKOMST_ROUTES,
     *UITZONDERING_ROUTES,
     *AANSLUITING_ROUTES,
+    *STAPPENPLAN_ROUTES,
     *HEADERPROFIEL_ROUTES,
     *IDP_ROUTES,
     *TAAKSYSTEEM_ROUTES,

@@ -68,10 +68,15 @@ def numbered(path: str) -> Any:
 
 BESLUIT = "/v1/mandaatverzoeken/{nummer}/besluit"
 STAPPEN = "/v1/aansluitingen/{nummer}/stappen"
+PLAN = "/v1/aansluitingen/{nummer}/stappenplan"
 UITZONDERING = "/v1/uitzonderingen/{nummer}"
 UNSEEN = answered(428, *BOTH, operator=400)
 RESOURCE_CASES: dict[Key, dict[str, Any]] = {
     **{key: case for name, kind in KINDS.items() for key, case in of_kind(name, kind).items()},
+    ("GET", PLAN): {"answers": answered(404, *TENANTS, operator=400), "path": at(PLAN)},
+    ("POST", PLAN): {
+        "answers": UNSEEN, "path": at(PLAN), "json": lambda _: {"stap": "proef_getest", "op": "2026-02-01"}
+    },
     ("PUT", STAPPEN): {"answers": UNSEEN, "path": at(STAPPEN), "json": lambda _: {"stappen": []}},
     ("POST", BESLUIT): {
         "answers": answered(428, *BOTH), "path": at(BESLUIT), "json": lambda _: {"besluit": "toegekend"}
