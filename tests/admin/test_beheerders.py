@@ -143,6 +143,22 @@ async def test_a_machtiging_leaves_out_of_the_register_what_an_auditor_granted_w
     assert (await desk.ask("POST", path, "operator", {"reden": "Opsporing"}, version=2)).status == 403
 
 
+async def test_what_is_asked_by_a_mandate_an_auditor_grants_as_what_a_beheerder_asks(
+    desk: Desk, registrar: asyncpg.Connection
+):
+    given = {"aan": None, "reden": "Storing", "geldigTot": LATER}
+    assert (await desk.ask("POST", "/v1/beheermandaten", "beheerder", given)).status == 201
+    number = await weak_machtiging(registrar, desk.world, actor="test")
+    path = f"/v1/machtigingen/{number}/registerbeleid"
+    voorstel = await desk.propose("POST", path, "operator", {"reden": "Opsporing"}, version=1)
+    assert (await desk.decide(voorstel, "operator", artikel="Besluit BRP 46")).status == 403
+    done = await desk.decide(voorstel, "auditor", artikel="Besluit BRP 46")
+    assert done.status == 200, done.text
+    by = await granted(registrar, desk.world, number) or ""
+    assert by.startswith("auditor/")
+    assert "(beheermandaat " in by
+
+
 async def test_two_pairs_of_eyes_are_those_of_two_persons(
     registrar: asyncpg.Connection, admin: asyncpg.Connection, world: World
 ):
