@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, field_validator
 
+from tenants.api.addresses import HttpsAdres
 from tenants.api.resources import Moment, Nummer, Regel
 from tenants.api.shapes import Reden, Shape
 
 Rol = Literal["operator", "beheerder", "auditor"]
 Toestand = Literal["geldig", "ingetrokken", "verlopen"]
-Url = Annotated[str, Field(pattern=r"^https://[!-~]{1,490}$", description="https, zichtbare ASCII.")]
 Algoritme = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
 Kenmerk = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -19,8 +19,8 @@ class NieuweBeheerIdp(Shape):
     """A provider (OIDC) whose tokens let administrators in. Its issuer is this side's alone, and nothing of it is changed."""
 
     naam: Regel
-    issuer: Url
-    jwks_url: Url
+    issuer: HttpsAdres
+    jwks_url: HttpsAdres
     audience: Annotated[str, Field(pattern=r"^[!-~]{1,500}$", description="Wat in 'aud' moet staan.")]
     algoritmen: list[Algoritme] = Field(default=["RS256", "PS256", "ES256"], min_length=1, max_length=9)
     klokverschil: int = Field(default=30, ge=0, le=120, description="Seconden.")

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import Field
 
+from tenants.api.addresses import HttpsAdres
 from tenants.api.problems import Refused
 from tenants.api.resource_routes import changed, ended, listed, made, shown
 from tenants.api.resources import Regel, Verandering, show_one, show_page
@@ -13,7 +14,6 @@ from tenants.caller_keys import NewIdp, end_idp, put_idp
 from tenants.listings import IDPS, change_row, find_row
 from tenants.versions import hold_version
 
-Adres = Annotated[str, Field(pattern=r"^https://[!-~]+$", max_length=500)]
 Zichtbaar = Annotated[str, Field(pattern=r"^[!-~]+$", max_length=500)]
 Algoritme = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
 Algoritmen = Annotated[list[Algoritme], Field(min_length=1, max_length=9)]
@@ -29,8 +29,8 @@ class NieuweIdp(Shape):
     """An OIDC provider. An issuer is one tenant's; a claim that is left out is not looked at."""
 
     naam: Regel
-    issuer: Adres
-    jwks_url: Adres
+    issuer: HttpsAdres
+    jwks_url: HttpsAdres
     audience: Zichtbaar
     algoritmen: Algoritmen = Field(default_factory=lambda: cast("list[Algoritme]", ["RS256", "PS256", "ES256"]))
     klokverschil: Speling = 30
@@ -44,8 +44,8 @@ class IdpVerandering(Verandering):
     """A change of who may be let in: every taaksysteem that leans on it is let in anew."""
 
     naam: Regel = Field(default=cast("Any", None))
-    issuer: Adres = Field(default=cast("Any", None))
-    jwks_url: Adres = Field(default=cast("Any", None))
+    issuer: HttpsAdres = Field(default=cast("Any", None))
+    jwks_url: HttpsAdres = Field(default=cast("Any", None))
     audience: Zichtbaar = Field(default=cast("Any", None))
     algoritmen: Algoritmen = Field(default=cast("Any", None))
     klokverschil: Speling = Field(default=cast("Any", None))
