@@ -22,7 +22,10 @@ _UNTRIED = (
 
 @dataclass(frozen=True, slots=True)
 class CredentialSeen:
-    """A credential without its secret. `aansluitingen` use it now; `tried_at` is when it last got a token."""
+    """A credential without its secret. `aansluitingen` use it now; `tried_at` is when it last got a token.
+
+    `secret_valid_until` is when RvIG said that the secret ends, if it did: nothing stops for it here, but it is told.
+    """
 
     credential_id: int
     afnemer_id: str
@@ -34,10 +37,11 @@ class CredentialSeen:
     version: int
     aansluitingen: tuple[int, ...]
     tried_at: datetime | None
+    secret_valid_until: datetime | None
 
 
 _CREDENTIAL = (
-    "SELECT r.credential_id, r.afnemer_id, r.environment, r.account, r.client_id, r.authentication, r.state, r.version, "
+    "SELECT r.credential_id, r.afnemer_id, r.environment, r.account, r.client_id, r.authentication, r.state, r.version, r.secret_valid_until, "
     "  ARRAY(SELECT a.aansluiting_id FROM registry.aansluiting a WHERE a.tenant_id = r.tenant_id "
     "    AND a.credential_id = r.credential_id AND a.state <> 'beeindigd' ORDER BY 1) AS aansluitingen, "
     "  (SELECT max(t.ended_at) FROM registry.verbindingstest t WHERE t.tenant_id = r.tenant_id "
@@ -99,6 +103,19 @@ async def roll_back(connection: asyncpg.Connection, tenant_id: int, credential_i
         raise NotFound(f"Aansluiting {aansluiting_id} had no credential before {credential_id} that still stands.")
     await rotate_credential(connection, tenant_id, aansluiting_id, before)
     return before
+
+
+async def set_secret_end(
+    connection: asyncpg.Connection, tenant_id: int, credential_id: int, until: datetime | None
+) -> None:
+    """Record when RvIG said that the secret ends, so that it is told in time. Raises NotFound."""
+    status = await connection.execute(
+        "UPDATE registry.credential SET secret_valid_until = $3 "
+        "WHERE tenant_id = $1 AND credential_id = $2 AND state <> 'retired'",
+        tenant_id, credential_id, until,
+    )  # fmt: skip
+    if status != "UPDATE 1":
+        raise NotFound(f"There is no credential {credential_id} here that still stands.")
 
 
 async def retire(connection: asyncpg.Connection, tenant_id: int, credential_id: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tenants.pattern_facts import Agreement, Finding, PatternFacts
+from tenants.pattern_facts import Agreement, Finding, PatternFacts, Severity
 from tenants.patterns import ALARM_DAYS, BEHEERDER, check_pattern
 
 
@@ -82,7 +82,8 @@ def _findings(standing: Standing, now: datetime) -> Iterator[Finding]:
     if standing.certificate_until is not None:
         yield from _expiry(standing.certificate_until, now, "certificaat", "Het certificaat")
     if standing.secret_until is not None:
-        yield from _expiry(standing.secret_until, now, "clientSecret", "Het client-secret")
+        # What RvIG said of it; whether it takes the secret is for RvIG to say, and nothing stops for it here.
+        yield from _expiry(standing.secret_until, now, "clientSecret", "Het client-secret", ended="alarms")
     for name in standing.chosen_by_header:
         text = f"{name} mag deze organisatie met alleen een header aanwijzen."
         yield Finding("keuzeDoorHeader", text, BEHEERDER, "alarms")
@@ -91,9 +92,9 @@ def _findings(standing: Standing, now: datetime) -> Iterator[Finding]:
             yield Finding("gedelegeerdBeheer", f"{name} beheert voor deze organisatie.", BEHEERDER, "alarms", due=until)
 
 
-def _expiry(until: datetime, now: datetime, what: str, noun: str) -> Iterator[Finding]:
+def _expiry(until: datetime, now: datetime, what: str, noun: str, *, ended: Severity = "stops") -> Iterator[Finding]:
     if until <= now:
-        yield Finding(f"{what}Verlopen", f"{noun} is verlopen.", BEHEERDER, "stops", due=until)
+        yield Finding(f"{what}Verlopen", f"{noun} is verlopen.", BEHEERDER, ended, due=until)
         return
     for days in ALARM_DAYS:
         if until - now <= timedelta(days=days):

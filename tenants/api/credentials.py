@@ -11,12 +11,21 @@ from tenants.api.verbinding_shapes import (
     CredentialActivering,
     Credentials,
     CredentialsVraag,
+    CredentialVerandering,
     NieuweCredential,
     Poging,
     Verbindingstest,
 )
 from tenants.api.verbindingstesten import start_test
-from tenants.credentials import CredentialSeen, activate, find_credential, list_credentials, retire, roll_back
+from tenants.credentials import (
+    CredentialSeen,
+    activate,
+    find_credential,
+    list_credentials,
+    retire,
+    roll_back,
+    set_secret_end,
+)
 from tenants.registry import add_credential
 from tenants.verbindingstesten import Wish
 from tenants.versions import hold_version
@@ -49,8 +58,20 @@ async def breng_credential_in(asked: Asked) -> Answer:
             client_id=new.client_id, secret=new.secret, authentication=new.authenticatie, account=new.account,
             state="staged",
         )  # fmt: skip
+        if new.secret_geldig_tot is not None:
+            await set_secret_end(connection, asked.tenant_id, number, new.secret_geldig_tot)
         made = await _shown(connection, asked, number)
     return Answer(201, made.body, {"Location": f"/v1/credentials/{number}"}, version=made.version)
+
+
+async def wijzig_credential(asked: Asked) -> Answer:
+    """PATCH: record when RvIG says that the secret ends."""
+    wanted, number = cast("CredentialVerandering", asked.body), asked.number()
+    async with asked.scope() as connection:
+        await hold_version(connection, "credential", asked.tenant_id, number, asked.version)
+        if wanted.model_fields_set:
+            await set_secret_end(connection, asked.tenant_id, number, wanted.secret_geldig_tot)
+        return await _shown(connection, asked, number)
 
 
 async def probeer_credential(asked: Asked) -> Answer:
@@ -96,6 +117,7 @@ def _shape(one: CredentialSeen) -> Credential:
         nummer=one.credential_id, afnemer_id=one.afnemer_id, omgeving=one.environment, account=one.account,
         client_id=one.client_id, authenticatie=cast("Any", one.authentication),
         toestand=cast("Any", _TOESTAND[one.state]), aansluitingen=list(one.aansluitingen), geprobeerd_op=one.tried_at,
+        secret_geldig_tot=one.secret_valid_until,
     )  # fmt: skip
 
 
@@ -115,6 +137,11 @@ CREDENTIAL_ROUTES: Final[tuple[Route, ...]] = (
         "POST", "/v1/credentials", "brengCredentialIn", "Breng client-ID en secret in, zoals RvIG ze gaf; klaargezet.",
         BEHEERDER, breng_credential_in, {201: Credential}, refusals=_CLASHING, body=NieuweCredential, of_tenant=True,
         idempotent=True,
+    ),
+    Route(
+        "PATCH", _ONE, "wijzigCredential", "Leg vast wanneer het secret volgens RvIG verloopt; daarvoor wordt gewaarschuwd.",
+        CHANGERS, wijzig_credential, {200: Credential}, refusals=_CLASHING, body=CredentialVerandering, of_tenant=True,
+        versioned=True, voorstelbaar=True,
     ),
     Route(
         "POST", f"{_ONE}/pogingen", "probeerCredential", "Vraag er een token mee over een aansluiting, en proef.",

@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
-from tenants.api.resources import AfnemerId, Bladzijde, Nummer, Omgeving
+from tenants.api.resources import AfnemerId, Bladzijde, Moment, Nummer, Omgeving, Verandering
 from tenants.api.shapes import MOST_ROWS, QueryShape, Reden, Shape, one_line
 
 Api = Literal["personen", "bewoningen", "verblijfplaatshistorie", "reisdocumenten", "berichten"]
@@ -98,11 +98,18 @@ class NieuweCredential(Shape):
     client_id: str = Field(pattern=r"^[!-~]{1,200}$")
     secret: str = Field(min_length=1, max_length=1000, repr=False, json_schema_extra={"writeOnly": True})
     authenticatie: Literal["body", "basic"] = "body"
+    secret_geldig_tot: Moment | None = Field(default=None, description="Als RvIG zei wanneer het secret verloopt.")
 
     @field_validator("secret", "account")
     @classmethod
     def _one_line(cls, text: str) -> str:
         return one_line(text) if text else text
+
+
+class CredentialVerandering(Verandering):
+    """When RvIG says that the secret ends; nothing else of a credential changes."""
+
+    secret_geldig_tot: Moment | None = None
 
 
 class Credential(Shape):
@@ -117,6 +124,7 @@ class Credential(Shape):
     toestand: Literal["klaargezet", "actief", "uitfaserend", "vervallen"]
     aansluitingen: list[int]
     geprobeerd_op: AwareDatetime | None = Field(description="Wanneer een test met dit secret laatst slaagde.")
+    secret_geldig_tot: AwareDatetime | None
 
 
 class Credentials(Shape):

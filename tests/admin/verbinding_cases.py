@@ -27,6 +27,7 @@ def _case(path: str, answers: dict[str, int], json: dict[str, Any] | None = None
 VERBINDING_CASES: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("GET", "/v1/credentials"): {"answers": _OWN},
     ("GET", _CREDENTIAL): _case(_CREDENTIAL, _READERS),
+    ("PATCH", _CREDENTIAL): _case(_CREDENTIAL, _UNSEEN, {"secretGeldigTot": "2030-01-01T00:00:00Z"}),
     ("POST", "/v1/credentials"): {
         "answers": {"beheerder": 201, "other-beheerder": 409},
         "json": lambda world: {
