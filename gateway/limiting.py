@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.errors import KoppelpuntError, RegisterUnavailable, TooMany
+from tenants.limits import RateLimit
 from tenants.model import Taaksysteem
-from tenants.rate_limits import RateLimit
 
 REACHED: Final = "limietBereikt"
 Key = tuple[int, int]

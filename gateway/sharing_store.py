@@ -10,10 +10,10 @@ import asyncpg
 
 from gateway.limiting import Granted, Key
 from gateway.sharing import Verdict, Wanted
-from tenants.rate_limits import RateLimit
+from tenants.limits import RateLimit
 
 TROUBLE: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-_SECONDS: Final = 2.0
+_SECONDS: Final = 5.0
 _CONNECTIONS: Final = 4
 
 

@@ -13,6 +13,7 @@ from gateway.caller_index import CallerIndex
 from gateway.pattern_watch import PatternWatch
 from gateway.profiles import CompiledProfile, compile_profile
 from tenants.header_profiles import HeaderProfile
+from tenants.limits import RateLimit
 from tenants.model import (
     Aansluiting,
     Autorisatiebesluit,
@@ -26,7 +27,6 @@ from tenants.model import (
     TenantKey,
 )
 from tenants.pattern_facts import PatternFacts
-from tenants.rate_limits import RateLimit
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from gateway.sharing import Sharing
 from gateway.sharing_store import TROUBLE, SharingStore
 from gateway.token_box import TokenBox
 from tenants.keyring import Keyring
-from tenants.rate_limits import RateLimit
+from tenants.limits import RateLimit
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,22 +5,13 @@ For the role `koppelpunt_tenants`, inside the tenant's scope; the gateway reads 
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
 
 import asyncpg
 
+from tenants.limits import RateLimit
+
 _LIMITS = """SELECT tenant_id, taaksysteem_id, per_second::double precision, burst
   FROM registry.rate_limit WHERE ($1::bigint[] IS NULL OR tenant_id = ANY ($1))"""
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """One limit. `taaksysteem_id` None: of the tenant as a whole."""
-
-    tenant_id: int
-    taaksysteem_id: int | None
-    per_second: float
-    burst: int
 
 
 async def read_rate_limits(

@@ -14,7 +14,8 @@ from gateway.limiting import Granted, Key, RateLimits
 from gateway.sharing_store import SharingStore
 from gateway.simulator.faults import FaultKind, FaultRule
 from tenants.callers import create_taaksysteem
-from tenants.rate_limits import RateLimit, add_rate_limit
+from tenants.limits import RateLimit
+from tenants.rate_limits import add_rate_limit
 from tenants.scope import tenant_scope
 from tests import values
 from tests.e2e.ledgers import unique_question, until
