@@ -31,6 +31,11 @@ _KEY: Final[dict[str, Any]] = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,2
 _SWITCH: Final[dict[str, Any]] = {"type": "boolean"}
 _OBJECT: Final[dict[str, Any]] = {"type": "object"}
 _TEXTS: Final[dict[str, Any]] = {"type": "object", "additionalProperties": _TEXT}
+# The chart's own labels are what services, budgets and network policies select by.
+_LABELS: Final[dict[str, Any]] = {
+    **_TEXTS,
+    "propertyNames": {"not": {"pattern": "^(app\\.kubernetes\\.io|helm\\.sh)/"}},
+}
 _PORT: Final[dict[str, Any]] = {"type": "integer", "minimum": 1, "maximum": 65_535}
 _COUNT: Final[dict[str, Any]] = {"type": "integer", "minimum": 0}
 _OBJECTS: Final[dict[str, Any]] = {"type": "array", "items": _OBJECT}
@@ -44,12 +49,13 @@ def make_schema() -> dict[str, Any]:
         "title": "Values of the koppelpunt chart; made by `make chart`, not by hand",
         **_closed({
             "image": _closed({
-                "repository": {"type": "string", "minLength": 1}, "tag": _TEXT,
+                "repository": {"type": "string", "pattern": "^[^ @]+$"},
+                "tag": {"type": "string", "pattern": "^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$"},
                 "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
                 "pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]}, "pullSecrets": _OBJECTS,
             }),
             "fullnameOverride": _NAME,
-            "labels": _TEXTS,
+            "labels": _LABELS,
             "listenAddress": {"enum": ["0.0.0.0", "[::]"]},
             **{process: _process(process) for process in PROCESSES},
             "migrations": _closed({
@@ -99,7 +105,7 @@ def _process(process: str) -> dict[str, Any]:
         "existingConfigMap": _NAME,
         "configFiles": _closed(ways["files"]),
         "metricsPort": _PORT,
-        "preStopSeconds": _COUNT,
+        "preStopSeconds": {**_COUNT, "maximum": 600},
         "resources": _OBJECT,
         "disruption": _closed({"maxUnavailable": {"type": "integer", "minimum": 1}}),
         "podAnnotations": _TEXTS,

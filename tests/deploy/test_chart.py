@@ -245,6 +245,13 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("monitoring.rules.enabled", "ja"),
         ("networkPolicy.postgresql.to", []),
         ("gateway.configFiles.CATALOGUE_FILE", "catalogue.toml"),
+        ("gateway.metricsPort", 8443),
+        ("tenants.port", 9091),
+        ("gateway.autoscaling", {"enabled": True, "minReplicas": 6, "maxReplicas": 2, "cpuPercent": 60}),
+        ("gateway.preStopSeconds", 100_000),
+        ("image.tag", "1.0 beta"),
+        ("image.repository", "registry.example.org/koppelpunt@sha256:0"),
+        ("labels", {"app.kubernetes.io/component": "gateway"}),
     ],
 )
 def test_values_that_mean_nothing_are_refused(path, value):

@@ -1,6 +1,9 @@
 {{/* The pod of a process. Arguments: root, process. */}}
 {{- define "koppelpunt.pod" -}}
 {{- $values := index .root.Values .process -}}
+{{- if eq (int64 (default 0 $values.port)) (int64 (default 0 $values.metricsPort)) -}}
+{{- fail (printf "%s.port and %s.metricsPort are one port: the watchers' port is never the callers'." .process .process) -}}
+{{- end -}}
 metadata:
   labels:
     {{- include "koppelpunt.labels" . | nindent 4 }}
