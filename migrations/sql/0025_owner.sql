@@ -55,3 +55,6 @@ BEGIN
   END IF;
   RETURN NEW;
 END $$;
+
+-- The sealer says who it is when it asks for a destruction, and it is nobody: no person is made to have destroyed anything.
+ALTER TABLE register.vernietiging ADD CONSTRAINT vernietiging_is_nobodys CHECK (actor !~ '^(operator|beheerder|auditor)/');

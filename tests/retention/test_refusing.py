@@ -113,3 +113,14 @@ async def test_the_sealer_can_write_no_proof_and_no_stop_itself(past: Past):
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await past.sealing.execute(statement)
+
+
+@pytest.mark.parametrize("actor", ["auditor/1", "beheerder/2 (voorstel 3 van operator/1)", "operator/1"])
+async def test_the_sealer_destroys_in_nobodys_name(past: Past, actor: str):
+    await past.had(OLD, 1)
+    await past.seal()
+    tenant_id = past.world.tenant_id
+    with pytest.raises(asyncpg.CheckViolationError, match="vernietiging_is_nobodys"):
+        await past.sealing.fetchval("SELECT register.begin_vernietiging($1, $2, 35, 9, $3)", tenant_id, OLD, actor)
+    assert await past.counts(OLD) == (1, 1, 1)
+    assert not await past.admin.fetchval("SELECT count(*) FROM registry.wijziging WHERE object = 'vernietiging'")
