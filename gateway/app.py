@@ -18,6 +18,7 @@ from gateway.issued import TokenMint, read_signing_keys
 from gateway.metrics import Metrics, make_metrics
 from gateway.mtls import Identities
 from gateway.places import Places
+from gateway.postbus import Postbus
 from gateway.quota import Quotas
 from gateway.rations import Attempts, Rations
 from gateway.recognising import make_recognition
@@ -68,6 +69,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     ways = make_ways(catalogue)
     wires = Wires(Identities(identity, _anchors(catalogue)), WireLimits(answer=config.answer_limit), ways=ways)
     store = StandsStore(connecting)
+    postbus = Postbus((kept := StandsStore(connecting)).note_postbus)
     stands = Stands(snapshot.rvig_stands.get, store, notice=partial(note_stand, metrics), trouble=TROUBLE)
     together = make_together(config, identity, connecting, snapshot.rate_limits.get)
     tokens = Tokens(
@@ -106,6 +108,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         quotas=quotas,
         limits=together.limits,
         stands=stands,
+        postbus=postbus,
         rations=rations,
         attempts=Attempts(),
         metrics=metrics,
@@ -147,7 +150,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         keeper.cancel()
         with suppress(asyncio.CancelledError):
             await keeper
-        for part in (testing, recognition, tokens, together, stands, store, wires, quotas, reader):
+        for part in (testing, recognition, tokens, together, postbus, stands, store, kept, wires, quotas, reader):
             await part.close()
 
 

@@ -33,6 +33,7 @@ from gateway.judging import judge_authorisation, judge_question
 from gateway.limiting import RateLimits, is_reached
 from gateway.metrics import Metrics
 from gateway.outcome import answer_of, is_security_event, outcome_of, unusable
+from gateway.postbus import Postbus
 from gateway.problems import status_of
 from gateway.profiles import apply_profile
 from gateway.quota import Quotas
@@ -78,6 +79,7 @@ class Gate:
     quotas: Quotas
     limits: RateLimits
     stands: Stands
+    postbus: Postbus
     permission_seconds: float = 2.0
     # Apart from the others, and few: a caller in a loop must not crowd out what was refused for another reason.
     attempts_over_limit: Attempts = field(default_factory=lambda: Attempts(rate=1 / 60, burst=5))
@@ -166,6 +168,7 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
             passed, withheld, fault = pass_on(result, fault, bevraging, asking, choice.machtiging)
             spent = Spent(token=had - asked, upstream=answered - opened, total=answered - record.begun)
             receipt = await _close(row_id, bevraging, choice, passed, contents, withheld, fault, spent, gate)
+            gate.postbus.hear(choice.aansluiting, bevraging, result)
             # Only from here on may a byte of the answer go back.
         record.spend(token=had - asked, open=opened - had, send=answered - opened, close=time.monotonic() - answered)
         if refused:

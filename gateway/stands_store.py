@@ -1,4 +1,4 @@
-"""The memory of stands that all replicas share, in PostgreSQL. A connection is made when the first one is written."""
+"""The memory of stands and mailboxes that all replicas share, in PostgreSQL. A connection is made when the first one is written."""
 
 import asyncio
 from collections.abc import Callable
@@ -37,6 +37,10 @@ class StandsStore:
 
     async def release(self, key: Key, credential_id: int, fingerprint: bytes) -> None:
         await self._row("SELECT registry.release_rvig_stand($1, $2, $3, $4)", *key, credential_id, fingerprint)
+
+    async def note_postbus(self, key: Key, waiting: int, oldest: datetime | None) -> None:
+        """Write how many messages wait in the mailbox of an aansluiting, and since when, if that is known."""
+        await self._row("SELECT registry.note_postbus($1, $2, $3, $4)", *key, waiting, oldest)
 
     async def close(self) -> None:
         if self._connection is not None:

@@ -78,12 +78,13 @@ CREATE TABLE registry.postbus (
   FOREIGN KEY (tenant_id, aansluiting_id) REFERENCES registry.aansluiting,
   CHECK ((waiting = 0) = (since IS NULL))
 );
-CREATE FUNCTION registry.note_postbus(p_tenant bigint, p_aansluiting bigint, p_waiting integer) RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER
+-- p_oldest: when the oldest message that nobody fetched came, if a list said so; else it is since it was first counted.
+CREATE FUNCTION registry.note_postbus(p_tenant bigint, p_aansluiting bigint, p_waiting integer, p_oldest timestamptz) RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $f$
   INSERT INTO registry.postbus AS b (tenant_id, aansluiting_id, waiting, since)
-  VALUES (p_tenant, p_aansluiting, p_waiting, CASE WHEN p_waiting > 0 THEN clock_timestamp() END)
+  VALUES (p_tenant, p_aansluiting, p_waiting, CASE WHEN p_waiting > 0 THEN least(COALESCE(p_oldest, clock_timestamp()), clock_timestamp()) END)
   ON CONFLICT (tenant_id, aansluiting_id) DO UPDATE SET waiting = excluded.waiting, counted_at = excluded.counted_at,
-    since = CASE WHEN excluded.waiting > 0 THEN COALESCE(b.since, excluded.since) END
+    since = CASE WHEN excluded.waiting = 0 THEN NULL WHEN p_oldest IS NOT NULL THEN excluded.since ELSE COALESCE(b.since, excluded.since) END
 $f$;
 
 DO $$

@@ -1,7 +1,7 @@
 """Facts of the registry become notices, each once whoever raises it, to the contacts that it is for."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -145,9 +145,9 @@ async def test_what_rvig_refuses_is_told_and_that_it_is_over_too(raiser, sealer,
 async def test_post_that_waits_is_told_and_a_mailbox_that_nobody_looks_into_too(raiser, sealer, connect, admin, world):
     gateway = await connect("gateway")
 
-    async def count(waiting: int) -> None:
+    async def count(waiting: int, oldest: datetime | None = None) -> None:
         await gateway.fetchval(
-            "SELECT registry.note_postbus($1, $2, $3)", world.tenant_id, world.aansluiting_id, waiting
+            "SELECT registry.note_postbus($1, $2, $3, $4)", world.tenant_id, world.aansluiting_id, waiting, oldest
         )
 
     for waiting in (3, 0, 5, 4):
@@ -157,9 +157,13 @@ async def test_post_that_waits_is_told_and_a_mailbox_that_nobody_looks_into_too(
     await raiser.raise_notices(sealer, soon(days=2))
     (post,) = await told(admin)
     assert (post["kind"], "4 berichten" in post["words"]) == ("post_wacht", True)
+    # A list that says since when goes before what was counted here: this is other post, and it waits for long already.
+    await count(2, soon(days=-5))
+    await raiser.raise_notices(sealer, soon())
+    assert [(row["kind"], row["threshold"]) for row in await told(admin)] == [("post_wacht", "2"), ("post_wacht", "5")]
     await count(0)
     await raiser.raise_notices(sealer, soon(days=3.1))
-    assert [row["kind"] for row in await told(admin)] == ["post_wacht", "postbus_ongezien"]
+    assert [row["kind"] for row in await told(admin)] == ["post_wacht", "post_wacht", "postbus_ongezien"]
 
 
 async def test_an_agreement_that_was_renewed_is_not_told_and_another_end_is_another_notice(
