@@ -18,9 +18,10 @@ OF_REGISTER = (
     "doelbindingen", "onbekende",
 )  # fmt: skip
 # What the operator may write that names a tenant: what it proposes, what is written of that, what it blocks or ends, and a
-# try of a connection, which shows nothing of anybody.
+# try of a connection, which shows nothing of anybody; and how many calls the service takes of it.
 MAY_WRITE = {
     "voorstel", "wijziging", "answered_request", "tenant", "blokkade", "verbindingstest", "verbindingstest_stap",
+    "rate_limit",
 }  # fmt: skip
 
 
