@@ -109,7 +109,7 @@ def worker(slot: int, listen_fd: int, ready_fd: int) -> None:
     from gateway.app import run_gateway  # noqa: PLC0415
     from gateway.parent import end_with_parent, settings_of_worker, tell_ready  # noqa: PLC0415
 
-    end_with_parent()
+    end_with_parent(ready_fd)
     config = settings_of_worker(_read(GatewayConfig.read), slot)
 
     async def run(shutdown: asyncio.Event) -> None:

@@ -6,6 +6,7 @@ What a worker does for its parent stands here too.
 import asyncio
 import ctypes
 import os
+import select
 import signal
 import socket
 import sys
@@ -112,6 +113,14 @@ async def _tell(workers: Workers, port: asyncio.Future[int], ready: Callable[[in
     ready(watch)
 
 
-def end_with_parent() -> None:
-    """Called in a worker: be told to end when the parent dies."""
+def end_with_parent(descriptor: int) -> None:
+    """Called in a worker, with the pipe that it tells its parent over: be told to end when the parent dies.
+
+    Ends at once when the parent is dead already: it died while the worker was starting, and nobody would tell it.
+    """
     ctypes.CDLL(None, use_errno=True).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
+    pipe = select.poll()
+    pipe.register(descriptor, 0)
+    # Nobody reads it any more. The parent's number would not tell: in a container an orphan's new parent has the same.
+    if any(events & select.POLLERR for _, events in pipe.poll(0)):
+        os.kill(os.getpid(), signal.SIGTERM)
