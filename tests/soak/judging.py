@@ -24,7 +24,9 @@ KILL_SECONDS = 1.0
 """How long after a SIGKILL a connection may still be found broken."""
 OLDEST_SECONDS = 660.0
 """The registry is read as a whole every ten minutes, and what changes in it at once."""
-REFUSED_BY_RVIG = frozenset({400, 401, 403, 404, 500, 502, 503})
+AWAY = {"ConnectionRefusedError", "ConnectionResetError", "CannotConnectNowError", "NotTheMainServer", "TimeoutError"}
+"""What a process says that cannot reach its database when it begins."""
+REFUSED_BY_RVIG = frozenset({400, 401, 403, 404, 500, 502, 503, 504})
 
 
 def judge_ledgers(
@@ -89,7 +91,7 @@ def judge_callers(visits: Iterable[Visit], patience: float) -> list[str]:
         process = one.process
         if process is None:
             continue
-        if one.status is None and not any(one.began - KILL_SECONDS < at < one.ended for at in process.killed):
+        if one.status is None and not _is_broken_by_us(one, process):
             found.append(f"no answer of {process.name}, which nobody had killed: {one.kind}, {one.trace}")
         if one.ended - one.began > patience:
             found.append(f"{one.ended - one.began:.1f} s for {one.kind} at {process.name}, status {one.status}")
@@ -100,6 +102,13 @@ def judge_callers(visits: Iterable[Visit], patience: float) -> list[str]:
         if one.status == 500 and one.place == "gateway":
             found.append(f"500 {one.code} for {one.kind}, {one.trace}")
     return found
+
+
+def _is_broken_by_us(one: Visit, process: Process) -> bool:
+    """A worker was killed at that moment, or the whole process before the call had ended."""
+    if process.ended is not None and process.killed and process.killed[-1] < one.ended:
+        return True
+    return any(one.began - KILL_SECONDS < at < one.ended for at in process.killed)
 
 
 def _is_explained(one: Visit) -> bool:
@@ -119,7 +128,7 @@ def judge_lines(processes: Iterable[Process]) -> list[str]:
     found = Counter[str]()
     for one in processes:
         lines = [line for line in one.log.read_text(errors="replace").splitlines() if not line.startswith("ready ")]
-        read = [_read_line(line) for line in lines]
+        read = [_read_line(line) for line in (_without_failed_starts(lines) if one.replaced else lines)]
         refused = {line.get("transactie") for line in read if line.get("resultaat") == 503}
         for line in read:
             if "event" not in line or (
@@ -127,6 +136,20 @@ def judge_lines(processes: Iterable[Process]) -> list[str]:
             ):
                 found[f"{one.kind}: {line}"[:400]] += 1
     return [f"{count} × {line}" for line, count in found.items()]
+
+
+def _without_failed_starts(lines: Sequence[str]) -> list[str]:
+    """The lines less the tracebacks of new workers that could not begin because the database was away, and of no others."""
+    kept, trace = list[str](), list[str]()
+    for line in lines:
+        if line.startswith("Traceback ") or (trace and line[:1] in {"", " "}):
+            trace.append(line)
+        elif trace and line.split(":")[0].rpartition(".")[2] in AWAY:
+            trace = []
+        else:
+            kept += [*trace, line]
+            trace = []
+    return kept + trace
 
 
 def _read_line(line: str) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from tests.soak.traffic import Visit
 
 TRACE = UUID(int=1)
 AT = 1_000.0
+AWAY_ERROR = "ConnectionRefusedError"
 MEMBER: Any = SimpleNamespace(number=1, tenant_id=7, account=SimpleNamespace(afnemer_id="000001"))
 RESTED = 'koppelpunt_ready{check="x"} 1\nkoppelpunt_calls_total{outcome="beantwoord"} 1\n'
 
@@ -106,6 +107,11 @@ def test_only_a_process_that_was_killed_breaks_a_connection_and_nobody_waits_too
     assert judge_callers([visit(process=whole), visit(process=killed, status=None)], 5) == []
     assert judge_callers([visit(process=whole, status=None)], 5)
     assert judge_callers([visit(process=process(tmp_path, killed=(AT + 9,)), status=None)], 5)
+    gone = process(tmp_path, killed=(AT - 5,))
+    # A worker that was killed long ago explains nothing; a whole process that is gone does.
+    assert judge_callers([visit(process=gone, status=None)], 5)
+    gone.ended = AT - 4
+    assert judge_callers([visit(process=gone, status=None)], 5) == []
     assert judge_callers([visit(process=whole, ended=AT + 6)], 5)
 
 
@@ -127,6 +133,12 @@ def test_lines_at_level_error_need_something_that_explains_them(tmp_path):
     assert judge_lines([process(tmp_path, ended)])
     assert judge_lines([process(tmp_path, fault)])
     assert judge_lines([process(tmp_path, "Unclosed client session")])
+    away, wrong = (("Traceback (most recent call last):", "  File x", f"{one}: no") for one in (AWAY_ERROR, "KeyError"))
+    replaced, other, whole = process(tmp_path, *away, quiet), process(tmp_path, *wrong), process(tmp_path, *away)
+    replaced.replaced = other.replaced = True
+    assert judge_lines([replaced]) == []
+    assert judge_lines([other])
+    assert judge_lines([whole])
 
 
 @pytest.mark.parametrize(
