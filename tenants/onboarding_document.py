@@ -7,12 +7,10 @@ What refers to something else does so by a name that people know: OIN, AfnemerID
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AwareDatetime,
     BeforeValidator,
     Field,
     ValidationError,
@@ -35,6 +33,7 @@ from tenants.onboarding_shapes import (
     Part,
 )
 from tenants.rights import Policy, faults_of_conditions, faults_of_grounds, faults_of_policy, faults_of_rights
+from tenants.written import Dag, Moment
 
 AfnemerKind = Literal["gemeente", "overheidsorgaan", "derde", "samenwerkingsverband"]
 Pattern = Literal["standaard", "saas", "delegatie", "gezamenlijk-personeel", "koppelpunt"]
@@ -52,8 +51,8 @@ def _rubrieken(value: object) -> tuple[str, ...]:
 class BesluitPart(Part):
     """A row of the autorisatietabel: from `start` until the day before `end`; rubrieken as the table writes them."""
 
-    start: date
-    end: date | None = None
+    start: Dag
+    end: Dag | None = None
     medium: str = Field("N", pattern=r"^[A-Z]$")
     rubrieken: Annotated[tuple[str, ...], BeforeValidator(_rubrieken)]
 
@@ -116,8 +115,8 @@ class AansluitingPart(Part):
     state: Literal["concept", "proef", "productie", "geblokkeerd"]
     scope_template: str | None = None
     resource_server: str | None = None
-    valid_from: AwareDatetime | None = None
-    valid_until: AwareDatetime | None = None
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
 
     @model_validator(mode="after")
     def _with_identity(self) -> "AansluitingPart":
@@ -168,8 +167,8 @@ class MandatePart(Part):
 
     to: OinText
     reason: Line
-    valid_from: AwareDatetime | None = None
-    valid_until: AwareDatetime | None = None
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
     header_choice: bool | None = None
 
 
@@ -198,8 +197,8 @@ class MachtigingPart(Part):
     verwerkingsactiviteit: Line
     rights: dict[str, dict[str, Any]]
     pattern: Pattern = "standaard"
-    valid_from: AwareDatetime | None = None
-    valid_until: AwareDatetime | None = None
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
     conditions: dict[str, Any] = Field(default_factory=dict)
     add_bsn: bool = False
     register_policy: RegisterPolicyPart = RegisterPolicyPart()

@@ -4,8 +4,9 @@ from typing import Any, Literal, cast
 
 from pydantic import AwareDatetime, Field, field_validator
 
-from tenants.api.resources import AfnemerId, Dag, Moment, Nummer, Oin, Omgeving, Regel, Verandering
+from tenants.api.resources import AfnemerId, Nummer, Oin, Omgeving, Regel, Verandering
 from tenants.api.shapes import Shape
+from tenants.written import Dag, Moment
 
 Patroon = Literal["standaard", "saas", "delegatie", "gezamenlijk-personeel", "koppelpunt"]
 Toestand = Literal["concept", "proef", "productie", "geblokkeerd", "beeindigd"]

@@ -6,12 +6,13 @@ from pydantic import Field, StringConstraints, model_validator
 
 from tenants.api.problems import Refused
 from tenants.api.resource_routes import changed, ended, listed, made, shown
-from tenants.api.resources import AfnemerId, Dag, Verandering, show_one, show_page
+from tenants.api.resources import AfnemerId, Verandering, show_one, show_page
 from tenants.api.routing import Answer, Asked, Route
 from tenants.api.shapes import Shape
 from tenants.autorisatie import NewBesluit, put_besluiten
 from tenants.listings import AUTORISATIEBESLUITEN, change_row
 from tenants.versions import hold_version
+from tenants.written import Dag
 
 Rubriek = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{6}$")]
 Rubrieken = Annotated[list[Rubriek], Field(max_length=2000)]

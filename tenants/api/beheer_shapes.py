@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, field_validator
 
 from tenants.api.addresses import HttpsAdres
-from tenants.api.resources import Moment, Nummer, Regel
+from tenants.api.resources import Nummer, Regel
 from tenants.api.shapes import Reden, Shape
+from tenants.written import Moment
 
 Rol = Literal["operator", "beheerder", "auditor"]
 Toestand = Literal["geldig", "ingetrokken", "verlopen"]

@@ -12,6 +12,7 @@ from tenants.api.shapes import QueryShape, Shape
 from tenants.history.standing import last_change, standing_at
 from tenants.onboarding_held import HeldPart, apply_held
 from tenants.onboarding_work import Work
+from tenants.written import Moment
 
 ROUTE: Final = "brengConfiguratie"
 
@@ -36,7 +37,7 @@ class Gebracht(Shape):
 class ConfiguratieVraag(QueryShape):
     """Which moment; without one, now."""
 
-    op: AwareDatetime | None = Field(default=None, description="Het moment; zonder is het nu.")
+    op: Moment | None = Field(default=None, description="Het moment; zonder is het nu.")
 
 
 class LaatsteWijziging(Shape):

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from tenants.api.register_shapes import AdministratieNummer, Burgerservicenummer, Periode, Rubriek, Tijdstip
+from tenants.api.register_shapes import AdministratieNummer, Burgerservicenummer, Periode, Rubriek
 from tenants.api.shapes import MOST_ROWS, QueryShape, Reden, Shape, one_line
 from tenants.inzage.verstrekkingen import Uitkomst
 from tenants.inzage.verzoek import Stapsoort, Toestand, Wet
+from tenants.written import Dag, Moment
 
 Regeltekst = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]
 Handeling = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(one_line)]
@@ -44,7 +45,7 @@ class Vertegenwoordiger(Iemand):
 class NieuwInzageverzoek(Shape):
     """A request as it came in. Without `periode` it is about the twenty years before it."""
 
-    ontvangen_op: date
+    ontvangen_op: Dag
     betrokkene: Betrokkene
     vertegenwoordiger: Vertegenwoordiger | None = None
     periode: Periode | None = None
@@ -73,7 +74,7 @@ class NieuweStap(Shape):
     """A step that an officer took. An identity check says how it was done and by whom; never which document it was."""
 
     soort: Literal["identiteit", "bevoegdheid", "verzonden", "ingetrokken", "afgewezen"]
-    op: Tijdstip
+    op: Moment
     wijze: Handeling | None = Field(
         default=None, description="Bijvoorbeeld DigiD, of reisdocument getoond aan de balie."
     )

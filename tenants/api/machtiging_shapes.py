@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator
 
-from tenants.api.resources import Bladzijde, Moment, Nummer, Regel, Verandering
+from tenants.api.resources import Bladzijde, Nummer, Regel, Verandering
 from tenants.api.shapes import Shape
 from tenants.rights import BY_BESLUIT, Policy
+from tenants.written import Moment
 
 Woord = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Woorden = Annotated[list[Woord], Field(min_length=1, max_length=1000)]

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 from tenants.agreements import set_header_choice
 from tenants.api.problems import Refused
 from tenants.api.resource_routes import changed, ended, listed, made, shown
-from tenants.api.resources import BEHEERDER, Moment, Oin, Regel, Verandering, endless, show_one, show_page, until
+from tenants.api.resources import BEHEERDER, Oin, Regel, Verandering, endless, show_one, show_page, until
 from tenants.api.routing import Answer, Asked, Route
 from tenants.api.shapes import Shape
 from tenants.callers import create_mandate, withdraw_mandate
@@ -22,6 +22,7 @@ from tenants.mandate_requests import (
     withdraw_request,
 )
 from tenants.versions import hold_version
+from tenants.written import Moment
 
 _STATES: Final = {"asked": "gevraagd", "granted": "toegekend", "refused": "geweigerd", "withdrawn": "teruggenomen"}
 

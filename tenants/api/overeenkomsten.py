@@ -7,11 +7,12 @@ from pydantic import AwareDatetime, Field, model_validator
 from tenants.agreements import NewAgreement, add_agreement, withdraw_agreement
 from tenants.api.problems import Refused
 from tenants.api.resource_routes import changed, ended, listed, made, shown
-from tenants.api.resources import AfnemerId, Dag, Regel, Verandering, show_one, show_page
+from tenants.api.resources import AfnemerId, Regel, Verandering, show_one, show_page
 from tenants.api.routing import Answer, Asked, Route
 from tenants.api.shapes import Shape
 from tenants.listings import OVEREENKOMSTEN, change_row, find_row
 from tenants.versions import hold_version
+from tenants.written import Dag
 
 Soort = Literal["contract", "verwerkersovereenkomst", "convenant", "aanvullende_autorisatie"]
 Product = Literal["adressering", "gezag", "leeftijd"]

@@ -1,29 +1,19 @@
 """The shapes of searching the register: what an auditor asks, and what a row of the register tells."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from tenants.api.shapes import MOST_ROWS, QueryShape, Reden, Shape
-
-
-def _in_range(moment: datetime) -> datetime:
-    """Times that no register holds would only overflow further on."""
-    if not 1900 <= moment.year < 2200:
-        raise ValueError("De tijd moet tussen 1900 en 2200 liggen.")
-    return moment
-
-
-Tijdstip = Annotated[AwareDatetime, AfterValidator(_in_range)]
+from tenants.written import Moment
 
 
 class Periode(Shape):
     """From `van` until `tot`, which is not in it."""
 
-    van: Tijdstip
-    tot: Tijdstip
+    van: Moment
+    tot: Moment
 
     @model_validator(mode="after")
     def _has_length(self) -> Self:
@@ -179,8 +169,8 @@ class OnbekendeUitkomst(Shape):
 class OnbekendeUitkomstenVraag(QueryShape):
     """Which period; without one: the last thirty days."""
 
-    van: Tijdstip | None = None
-    tot: Tijdstip | None = None
+    van: Moment | None = None
+    tot: Moment | None = None
     voor: UUID | None = Field(default=None, description="Verder vanaf 'volgende' van het vorige antwoord.")
     aantal: int = Field(default=100, ge=1, le=MOST_ROWS)
 

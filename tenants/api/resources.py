@@ -4,11 +4,11 @@ A page goes on from `volgende`. A change says only what becomes otherwise; what 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, cast
 
 import asyncpg
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tenants.admins import Role
 from tenants.api.problems import Refused
@@ -24,27 +24,11 @@ BEHEERDER: Final[frozenset[Role]] = frozenset({"beheerder"})
 """What is the tenant's alone: its secrets, and what it lets others do."""
 
 _NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
-_EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
-_LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 # The driver writes these as infinity.
 _ENDLESS: Final = {"valid_from": datetime.min.replace(tzinfo=UTC), "valid_until": datetime.max.replace(tzinfo=UTC)}
 
 
-def _moment(moment: datetime) -> datetime:
-    if not _EARLIEST <= moment < _LATEST:
-        raise ValueError("Een moment ligt tussen 1900 en 2200.")
-    return moment
-
-
-def _day(day: date) -> date:
-    if not _EARLIEST.date() <= day < _LATEST.date():
-        raise ValueError("Een dag ligt tussen 1900 en 2200.")
-    return day
-
-
 Regel = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(one_line)]
-Moment = Annotated[AwareDatetime, AfterValidator(_moment)]
-Dag = Annotated[date, AfterValidator(_day)]
 Oin = Annotated[str, Field(pattern=r"^000000[0-9]{2}[0-9A-Z]{9}000$")]
 AfnemerId = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
 Omgeving = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]

@@ -5,7 +5,7 @@ Unknown names are refused. Names are the law's Dutch nouns in camelCase; times h
 
 import re
 import unicodedata
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,8 @@ from pydantic import (
     field_validator,
 )
 from pydantic.alias_generators import to_camel
+
+from tenants.written import OF_PARAMETERS
 
 MOST_ROWS = 200
 _NINE_DIGITS = re.compile(r"(?<![0-9])[0-9]{9}(?![0-9])")
@@ -76,6 +78,16 @@ class QueryShape(Shape):
     """Query parameters: text that stands for other types."""
 
     model_config = ConfigDict(strict=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_written_in_one_way(cls, given: Any, info: ValidationInfo) -> Any:
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        kinds = {annotation, *get_args(annotation)}
+        for kind, form in OF_PARAMETERS.items():
+            if kind in kinds and isinstance(given, str):
+                return form.read(given)
+        return given
 
 
 class Plaats(Shape):

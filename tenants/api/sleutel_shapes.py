@@ -4,10 +4,11 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
-from tenants.api.resources import Moment, Nummer, Oin, Regel, Verandering
+from tenants.api.resources import Nummer, Oin, Regel, Verandering
 from tenants.api.shapes import Shape
 from tenants.caller_keys import check_public_keys
 from tenants.faults import InputRefused
+from tenants.written import Moment
 
 Vingerafdruk = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 ClientId = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]

@@ -6,12 +6,13 @@ import asyncpg
 from pydantic import Field
 
 from tenants.api.aansluiting_shapes import Planstap, Stapnaam
-from tenants.api.resources import CHANGERS, READERS, Dag, Regel
+from tenants.api.resources import CHANGERS, READERS, Regel
 from tenants.api.routing import Answer, Asked, Route
 from tenants.api.shapes import Shape
 from tenants.stappenplan import STAPPEN, Stap, missing, stops_productie
 from tenants.stappenplan_rows import read_stappenplan, tick_step
 from tenants.versions import hold_version
+from tenants.written import Dag
 
 
 class StapVanPlan(Shape):

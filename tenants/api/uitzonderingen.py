@@ -12,12 +12,13 @@ from tenants.agreements import NewException, grant_exception, lend_certificates,
 from tenants.api.problems import Refused
 from tenants.api.proposing import auditor_grants
 from tenants.api.resource_routes import ended, listed, made, shown
-from tenants.api.resources import BEHEERDER, AfnemerId, Moment, Nummer, Oin, Regel, show_one, show_page, until
+from tenants.api.resources import BEHEERDER, AfnemerId, Nummer, Oin, Regel, show_one, show_page, until
 from tenants.api.routing import Answer, Asked, Route
 from tenants.api.shapes import Shape
 from tenants.listings import UITLENINGEN, UITZONDERINGEN
 from tenants.mandate_requests import find_tenant
 from tenants.versions import hold_version
+from tenants.written import Moment
 
 
 class NieuweUitlening(Shape):

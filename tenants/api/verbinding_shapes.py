@@ -4,8 +4,9 @@ from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
-from tenants.api.resources import AfnemerId, Bladzijde, Moment, Nummer, Omgeving, Verandering
+from tenants.api.resources import AfnemerId, Bladzijde, Nummer, Omgeving, Verandering
 from tenants.api.shapes import MOST_ROWS, QueryShape, Reden, Shape, one_line
+from tenants.written import Moment
 
 Api = Literal["personen", "bewoningen", "verblijfplaatshistorie", "reisdocumenten", "berichten"]
 

@@ -5,8 +5,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from tenants.api.register_shapes import AdministratieNummer, Burgerservicenummer, Periode, Tijdstip
+from tenants.api.register_shapes import AdministratieNummer, Burgerservicenummer, Periode
 from tenants.api.shapes import MOST_ROWS, QueryShape, Reden, Shape
+from tenants.written import Dag, Moment
 
 Soort = Literal["protocolregels", "lezingen", "inzageverzoeken", "steekproeven", "jaarsleutel"]
 Toestand = Literal["bezig", "vernietigd_buiten_back-ups", "vernietigd"]
@@ -20,11 +21,11 @@ class Vernietiging(Shape):
     toestand: Toestand
     grond: Literal["bewaartermijn", "contracteinde"]
     bewaartermijn_jaren: int
-    van: Tijdstip
-    tot: Tijdstip
-    begonnen_op: Tijdstip
-    afgerond_op: Tijdstip | None
-    backups_tot: Tijdstip | None
+    van: Moment
+    tot: Moment
+    begonnen_op: Moment
+    afgerond_op: Moment | None
+    backups_tot: Moment | None
     rijen: int
     openingen: int | None
     afsluitingen: int | None
@@ -50,7 +51,7 @@ class Voorgenomen(Shape):
 
     soort: Soort
     maand: date = Field(description="Eerste dag van de maand; bij een sleutel van het jaar.")
-    vanaf: Tijdstip
+    vanaf: Moment
     rijen: int
     openingen: int
     afsluitingen: int
@@ -64,11 +65,11 @@ class VoorgenomenVernietigingen(Shape):
 
 
 class VoorgenomenVraag(QueryShape):
-    tot: date | None = Field(default=None, description="Tot en met deze dag; anders een jaar vooruit.")
+    tot: Dag | None = Field(default=None, description="Tot en met deze dag; anders een jaar vooruit.")
 
 
 class StopStap(Shape):
-    op: Tijdstip
+    op: Moment
     door: str
     soort: Literal["opheffing_gevraagd", "geweigerd", "opgeheven"]
     reden: str
@@ -78,11 +79,11 @@ class Vernietigingsstop(Shape):
     """A stop. About whom it is, is not shown; in the register stands only an index of each year."""
 
     nummer: int
-    op: Tijdstip
+    op: Moment
     door: str
     reden: str
-    van: Tijdstip | None
-    tot: Tijdstip | None
+    van: Moment | None
+    tot: Moment | None
     over_persoon: bool
     staat: bool
     stappen: list[StopStap]
@@ -120,7 +121,7 @@ class NieuweStopStap(Shape):
 
 
 class ContracteindeStap(Shape):
-    op: Tijdstip
+    op: Moment
     door: str
     soort: Literal["begonnen", "geexporteerd", "ontvangen", "bevestigd", "ingetrokken", "voltooid"]
     archief: str | None = Field(description="SHA-256 van het archief.")
