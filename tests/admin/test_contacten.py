@@ -43,7 +43,7 @@ async def test_the_secret_of_a_webhook_is_shown_once_and_is_the_one_that_signs(a
     assert "geheim" not in seen.json
     # Another name leaves the secret as it is; another address and another secret do not.
     renamed = await change(api, where, {"naam": "Wachtdienst"})
-    assert (renamed.json["naam"], renamed.json["geheim"]) == ("Wachtdienst", None)
+    assert (renamed.json["naam"], "geheim" in renamed.json) == ("Wachtdienst", False)
     moved = await change(api, where, {"webhook": HOOK + "/2", "email": "wacht@testdam.example"})
     renewed = await change(api, f"{where}/webhookgeheim", None, "POST")
     assert [one.json["geheim"] for one in (moved, renewed)] == [
@@ -67,7 +67,7 @@ async def test_a_webhook_that_goes_takes_its_secret_along_and_something_must_be_
 
 async def test_who_repeats_the_request_does_not_see_the_secret_again(api: Api):
     body = {"soort": "nood", "naam": "Piket", "webhook": HOOK}
-    asked = {"by": "beheerder", "json": body, "headers": {"Idempotency-Key": "een"}}
+    asked: dict[str, Any] = {"by": "beheerder", "json": body, "headers": {"Idempotency-Key": "een"}}
     first = await api.ask("POST", "/v1/contacten", **asked)
     again = await api.ask("POST", "/v1/contacten", **asked)
     assert (first.status, again.status, again.json["code"]) == (201, 409, "alGetoond")

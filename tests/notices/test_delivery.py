@@ -170,6 +170,7 @@ async def test_a_webhook_is_signed_with_the_secret_that_the_contact_was_shown(
     ((headers, body),) = hook.got
     stamp, _, signed = headers["Koppelpunt-Handtekening"].partition(",v1=")
     secret = webhook_secret(KEYS, KEYS.current, world.tenant_id, number, 3)
+    assert secret is not None
     assert signed == hmac.new(secret.encode(), stamp[2:].encode() + b"." + body, hashlib.sha256).hexdigest()
     assert before <= int(stamp[2:]) <= time.time()
     said = orjson.loads(body)

@@ -4,6 +4,7 @@ import dataclasses
 import string
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -84,7 +85,8 @@ def test_every_kind_has_whole_sentences_and_says_what_to_do(kind):
 
 def test_no_template_names_what_the_facts_do_not_have():
     known = FACTS.keys() | {"moment", "uiterlijk", "reden"}
-    for kind in (*EINDES.values(), *GEBEURTENISSEN.values()):
+    kinds: list[Any] = [*EINDES.values(), *GEBEURTENISSEN.values()]
+    for kind in kinds:
         for text in (getattr(kind, one.name) for one in dataclasses.fields(kind)):
             if isinstance(text, str):
                 assert {name for _, name, _, _ in string.Formatter().parse(text) if name} <= known
