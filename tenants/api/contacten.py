@@ -71,7 +71,7 @@ class Contact(Shape):
 class ContactMetGeheim(Contact):
     """One as it was just made or changed. `geheim` is shown this once, when there is a new one."""
 
-    geheim: str | None = None
+    geheim: str = Field(default="", description="Ontbreekt als er geen nieuw geheim is.")
 
 
 class Contacten(Shape):
@@ -152,7 +152,8 @@ async def beeindig_contact(asked: Asked) -> Answer:
 async def _shown(connection: Any, asked: Asked, number: int, secret: str | None, *, made: bool = False) -> Answer:
     row = await find_row(connection, CONTACTEN, asked.tenant_id, number)
     location = {"Location": f"/v1/contacten/{number}"} if made else {}
-    body = ContactMetGeheim(**_values(row), geheim=secret)
+    values = _values(row)
+    body = Contact(**values) if secret is None else ContactMetGeheim(**values, geheim=secret)
     return Answer(201 if made else 200, body, location, version=row["version"], shows_secret=secret is not None)
 
 

@@ -36,7 +36,7 @@ class Stappenplan(Shape):
     productie_wacht_op: list[str]
 
 
-class NieuweStap(Shape):
+class StapGezet(Shape):
     """A step that was taken, as only the beheerder can know."""
 
     stap: Stapnaam
@@ -52,7 +52,7 @@ async def toon_stappenplan(asked: Asked) -> Answer:
 
 async def zet_stap(asked: Asked) -> Answer:
     """POST: say that a step was taken, and when."""
-    wanted, number = cast("NieuweStap", asked.body), asked.number()
+    wanted, number = cast("StapGezet", asked.body), asked.number()
     async with asked.scope() as connection:
         await hold_version(connection, "aansluiting", asked.tenant_id, number, asked.version)
         await tick_step(connection, asked.tenant_id, number, wanted.stap, wanted.op, wanted.opmerking)
@@ -91,6 +91,6 @@ STAPPENPLAN_ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "POST", _PATH, "zetStap", "Zeg dat een stap is gezet, en op welke dag.", CHANGERS, zet_stap, {200: Stappenplan},
-        refusals=frozenset({404, 409}), body=NieuweStap, of_tenant=True, versioned=True, voorstelbaar=True,
+        refusals=frozenset({404, 409}), body=StapGezet, of_tenant=True, versioned=True, voorstelbaar=True,
     ),
 )  # fmt: skip

@@ -111,7 +111,7 @@ KINDS: dict[str, Kind] = {
     "contact": Kind(
         "/v1/contacten", "contacten",
         lambda *_: {"soort": "fg", "naam": "Functionaris", "email": "fg@testdam.example", "telefoon": "+31 70 123 45 67"},
-        {"naam": "FG en privacy officer", "telefoon": None}, secret=True,
+        {"naam": "FG en privacy officer", "telefoon": None},
     ),
     "controlebestemming": Kind(
         "/v1/controlebestemmingen", "controlebestemmingen",
