@@ -92,7 +92,10 @@ def judge_callers(visits: Iterable[Visit], patience: float) -> list[str]:
         if process is None:
             continue
         if one.status is None and not _is_broken_by_us(one, process):
-            found.append(f"no answer of {process.name}, which nobody had killed: {one.kind}, {one.trace}")
+            found.append(
+                f"no answer of {process.name}, which nobody had killed: {one.kind}, {one.trace}, "
+                f"from {one.began:.2f} to {one.ended:.2f}; it ran from {process.began:.2f} to {process.ended}"
+            )
         if one.ended - one.began > patience:
             found.append(f"{one.ended - one.began:.1f} s for {one.kind} at {process.name}, status {one.status}")
         if one.status is not None and one.status not in {200, 429} | REFUSED_BY_RVIG:
@@ -128,7 +131,7 @@ def judge_lines(processes: Iterable[Process]) -> list[str]:
     found = Counter[str]()
     for one in processes:
         lines = [line for line in one.log.read_text(errors="replace").splitlines() if not line.startswith("ready ")]
-        read = [_read_line(line) for line in (_without_failed_starts(lines) if one.replaced else lines)]
+        read = [_read_line(line) for line in (_without_failed_starts(lines) if one.replaced or one.killed else lines)]
         refused = {line.get("transactie") for line in read if line.get("resultaat") == 503}
         for line in read:
             if "event" not in line or (
