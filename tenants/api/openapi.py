@@ -1,6 +1,5 @@
 """The OpenAPI 3.1 document, made from the routes and from the models that validate. Pure."""
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -8,24 +7,41 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from tenants.api.openapi_links import links_of, path_parameters
 from tenants.api.proposing import Voorgesteld
 from tenants.api.repeating import KEY_HEADER
 from tenants.api.routing import TENANT_HEADER, Route
 from tenants.api.shapes import Probleem
 
 VERSION = "0.1.0"
-_ALWAYS = {400: "Het verzoek klopt niet.", 500: "Er ging iets mis.", 503: "De dienst is er even niet."}
-_IDENTIFIED = {401: "Niet ingelogd.", 403: "Geen toegang."}
-_WITH_BODY = {408: "Te traag.", 413: "Te groot.", 415: "Geen JSON."}
-_OTHERS = {404: "Niet gevonden.", 409: "Botst met wat er al staat."}
-_OF_TENANT = {404: "Niet gevonden."}
-_VERSIONED = {404: "Niet gevonden.", 412: "Een ander veranderde dit intussen.", 428: "If-Match ontbreekt."}
-_IDEMPOTENT = {409: "Botst, of een verzoek met deze sleutel loopt nog.", 422: "Deze sleutel was van een ander verzoek."}
-_PARAMETER = re.compile(r"\{([a-zA-Z]+)\}")
+_REFUSALS = {
+    400: "Het verzoek klopt niet.",
+    401: "Niet ingelogd.",
+    403: "Geen toegang.",
+    404: "Niet gevonden.",
+    408: "Te traag.",
+    409: "Botst met wat er al staat, of een verzoek met deze Idempotency-Key loopt nog.",
+    412: "Een ander veranderde dit intussen.",
+    413: "Te groot.",
+    415: "Geen JSON.",
+    422: "Deze Idempotency-Key was van een ander verzoek.",
+    428: "If-Match ontbreekt.",
+    431: "Te veel kopregels.",
+    500: "Er ging iets mis.",
+    503: "De dienst is er even niet.",
+}
+_ALWAYS = (400, 431, 500, 503)
+_IDENTIFIED = (401, 403)
+_WITH_BODY = (408, 413, 415)
+_OF_TENANT = (404,)
+_VERSIONED = (404, 412, 428)
+_IDEMPOTENT = (409, 422)
 _TEXT = {"type": "string"}
-_HEADERS = {"API-Version": {"description": "De volledige versie van deze API.", "schema": _TEXT}}
-_ETAG = {"ETag": {"description": "De versie van wat getoond is; noem haar in If-Match.", "schema": _TEXT}}
-_LOCATION = {"Location": {"description": "Waar het gemaakte staat.", "schema": _TEXT}}
+_HEADERS = {"API-Version": {"description": "De volledige versie van deze API.", "required": True, "schema": _TEXT}}
+_ETAG = {
+    "ETag": {"description": "De versie van wat getoond is; noem haar in If-Match.", "required": True, "schema": _TEXT}
+}
+_LOCATION = {"Location": {"description": "Waar het gemaakte staat.", "required": True, "schema": _TEXT}}
 
 
 def make_openapi(routes: Iterable[Route], contact: Mapping[str, str]) -> dict[str, Any]:
@@ -43,6 +59,7 @@ def make_openapi(routes: Iterable[Route], contact: Mapping[str, str]) -> dict[st
         "paths": dict(paths),
         "components": {
             "schemas": dict(schemas),
+            "responses": _problems(),
             "securitySchemes": {
                 "beheersleutel": {
                     "type": "http",
@@ -60,21 +77,21 @@ def _described(table: tuple[Route, ...]) -> tuple[Mapping[str, Any], Mapping[str
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
         path = route.path.removeprefix("/v1")
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route, links_of(route, table))
     return paths, _schemas(table)
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(route: Route, links: Mapping[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
         "tags": [route.path.split("/")[2].removesuffix(".json")],
         "security": [] if route.public else [{"beheersleutel": []}],
-        "responses": _responses(route),
+        "responses": _responses(route, links),
     }
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in _PARAMETER.findall(route.path)
+        for name in path_parameters(route.path)
     ]
     if route.query is not None:
         schema = route.query.model_json_schema(by_alias=True)
@@ -110,12 +127,12 @@ def _headers(route: Route) -> list[dict[str, Any]]:
     return found
 
 
-def _responses(route: Route) -> dict[str, Any]:
+def _responses(route: Route, links: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for status, shape in _answers(route).items():
         headers = (
             _HEADERS
-            | (_ETAG if route.versioned and status != 204 else {})
+            | (_ETAG if status in {200, 201} and (route.versioned or _names_version(links)) else {})
             | (_LOCATION if status in {201, 202} else {})
         )
         found[str(status)] = {"description": "Gelukt.", "headers": headers}
@@ -124,19 +141,37 @@ def _responses(route: Route) -> dict[str, Any]:
             found[str(status)]["content"] = {"application/json": {"schema": schema}} | {
                 media_type: {"schema": {"type": "string", "contentEncoding": "binary"}} for media_type in route.files
             }
-    refusals = dict(_ALWAYS)
-    if not route.public:
-        refusals |= _IDENTIFIED
-    if route.body is not None:
-        refusals |= _WITH_BODY
-    for applies, words_of in ((route.of_tenant, _OF_TENANT), (route.demands_version, _VERSIONED)):
-        refusals |= words_of if applies else {}
-    refusals |= {status: (_OTHERS | _ALWAYS)[status] for status in route.refusals}
-    refusals |= _IDEMPOTENT if route.idempotent else {}
-    for status, words in sorted(refusals.items()):
-        content = {"application/problem+json": {"schema": _reference(Probleem)}}
-        found[str(status)] = {"description": words, "headers": _HEADERS, "content": content}
+        if links and status in {200, 201}:
+            found[str(status)]["links"] = dict(links)
+    for status in sorted(_refusals(route)):
+        found[str(status)] = {"$ref": f"#/components/responses/Fout{status}"}
     return found
+
+
+def _names_version(links: Mapping[str, Any]) -> bool:
+    return any("If-Match" in link["parameters"] for link in links.values())
+
+
+def _refusals(route: Route) -> set[int]:
+    found = set(_ALWAYS) | set(route.refusals)
+    for applies, statuses in (
+        (not route.public, _IDENTIFIED),
+        (route.body is not None, _WITH_BODY),
+        (route.of_tenant, _OF_TENANT),
+        (route.demands_version, _VERSIONED),
+        (route.idempotent, _IDEMPOTENT),
+    ):
+        found |= set(statuses) if applies else set()
+    return found
+
+
+def _problems() -> dict[str, Any]:
+    """Every refusal once: they are the same on each route."""
+    content = {"application/problem+json": {"schema": _reference(Probleem)}}
+    return {
+        f"Fout{status}": {"description": words, "headers": _HEADERS, "content": content}
+        for status, words in sorted(_REFUSALS.items())
+    }
 
 
 def _answers(route: Route) -> Mapping[int, type[BaseModel] | None]:
