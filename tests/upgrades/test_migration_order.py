@@ -21,6 +21,7 @@ ALLOWED = {
     ("0020_geschiedenis.sql", "ADD CONSTRAINT credential_digest_has_version"): "of new columns, and holds for their defaults",
     ("0024_keys_stay.sql", "REVOKE UPDATE ON registry.taaksysteem_key FROM koppelpunt_tenants"): "gives back what every version writes",
     ("0024_keys_stay.sql", "REVOKE UPDATE ON registry.tenant_key FROM koppelpunt_tenants"): "no version ever wrote it",
+    ("0025_owner.sql", "ADD CONSTRAINT vernietiging_is_nobodys"): "of actors that no version gives a destruction",
 }  # fmt: skip
 """What narrows and may, with the reason. A column that nobody uses any more goes here one release after the last that did."""
 
