@@ -64,6 +64,7 @@ async def test_sessions_that_hang_on_a_lost_standby_do_not_pile_up(servers: Rack
     # The first hangs until a standby is back, whatever its client does; the others asked before they committed.
     assert main.execute(HANGING) == [(1,)]
     standby.start()
+    main.wait_for_standby()
     session = await begin(server)
     await session.close()
 
@@ -105,12 +106,13 @@ async def test_a_standby_that_is_promoted_under_load_holds_every_answer_that_was
         await here.do(standby.promote)
         await here.answers(100)
         await here.is_up()
+        up_at = time.time()
         if old == "hanging":
             await here.do(main.thaw)
             await here.answers()
         await here.settle(standby)
         # Some calls met the fail-over: had none, this would prove nothing.
-        assert any(one.began < failed_at < one.ended for one in here.caller.ledger)
+        assert any(one.began < up_at and one.ended > failed_at for one in here.caller.ledger)
         assert third.execute("SELECT pg_is_in_recovery()") == [(True,)]
 
 

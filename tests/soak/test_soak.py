@@ -1,4 +1,4 @@
-"""Everything at once, for a while (short, every day) or for long (`make soak`): and afterwards every ledger agrees."""
+"""Everything at once, for a while and for long (`make soak`): and afterwards every ledger agrees."""
 
 import os
 import time
@@ -62,7 +62,7 @@ def tell(show: Show, result: Result) -> None:
         show.console.print(f"WRONG {times} × {fault}", markup=False)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.soak
 async def test_one_of_each_fault_under_traffic_and_every_ledger_agrees(servers: Rack, stock, tmp_path):
     result = await soak(servers, stock, tmp_path / "world", seed=20261122, seconds=8, tenants=20, callers=6)
     assert result.faults == []

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.workers import Workers, WorkersFailing, listen_on
 from tests.e2e.ledgers import Caller, check_ledgers, read_orphans, unique_question, until, wait_for_silence
 from tests.world import GatewayProcess, Member, world
 
@@ -149,10 +151,13 @@ async def test_workers_end_when_their_parent_is_killed(database, tmp_path):
         await until(lambda: not any(_is_running(one) for one in workers), 20)
 
 
-async def test_workers_that_never_get_ready_end_the_parent_with_an_error(database, tmp_path):
-    async with world(database, tmp_path / "world") as here:
-        with pytest.raises(RuntimeError, match="workers ended before they served"):
-            await here.start_gateway("parent", workers=str(WORKERS), token_keys_file=str(tmp_path / "none"))
+async def test_workers_that_never_get_ready_end_the_parent_with_an_error():
+    sockets = listen_on("127.0.0.1:0", WORKERS)
+    workers = Workers(sockets, (sys.executable, "-S", "-c", "import sys; sys.exit(3)"), 5.0)
+    with pytest.raises(WorkersFailing):
+        await workers.run(asyncio.Event())
+    for one in sockets:
+        one.close()
 
 
 async def _call_until_gone(caller: Caller, gateway: GatewayProcess, member: Member) -> None:
