@@ -90,7 +90,7 @@ STAPPENPLAN_ROUTES: Final[tuple[Route, ...]] = (
         READERS, toon_stappenplan, {200: Stappenplan}, refusals=frozenset({404}), of_tenant=True, versioned=True,
     ),
     Route(
-        "POST", _PATH, "zetStap", "Zeg dat een stap is gezet, en op welke dag.", CHANGERS, zet_stap, {200: Stappenplan},
+        "POST", _PATH, "zetPlanstap", "Zeg dat een stap is gezet, en op welke dag.", CHANGERS, zet_stap, {200: Stappenplan},
         refusals=frozenset({404, 409}), body=StapGezet, of_tenant=True, versioned=True, voorstelbaar=True,
     ),
 )  # fmt: skip

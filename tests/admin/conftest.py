@@ -165,10 +165,10 @@ def config_of(database: Database, keyrings: Keyrings, directory: Path) -> Tenant
 
 
 @asynccontextmanager
-async def running(config: TenantsConfig) -> AsyncIterator[tuple[int, int]]:
-    """A tenants process; yields its two ports."""
+async def running(config: TenantsConfig, **options: Any) -> AsyncIterator[tuple[int, int]]:
+    """A tenants process; yields its two ports. `options` are those of `run_tenants`."""
     shutdown, ports = asyncio.Event(), asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(run_tenants(config, shutdown, ready=lambda *both: ports.set_result(both)))
+    task = asyncio.create_task(run_tenants(config, shutdown, ready=lambda *both: ports.set_result(both), **options))
     await asyncio.wait((task, ports), return_when=asyncio.FIRST_COMPLETED)
     try:
         if task.done():
