@@ -15,6 +15,7 @@ from tenants.api.openapi import make_openapi
 from tenants.api.routes import ROUTES
 from tenants.api.routing import Rooms
 from tenants.beheer_tokens import make_beheer_tokens
+from tenants.blokkades import Emergency
 from tenants.certificates_trust import read_trust
 from tenants.config import TenantsConfig
 from tenants.fetch import read_rules
@@ -28,6 +29,7 @@ from tenants.pools import WrongRole, pool_of
 from tenants.serve import Application, run_together, serve
 from tenants.years import keep_years
 
+_FOR_BLOCKS = 3
 _TROUBLE = (OSError, TimeoutError, WrongRole, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
@@ -50,6 +52,7 @@ async def tenants_of(config: TenantsConfig) -> AsyncIterator[TenantsProcess]:
     async with (
         pool_of(config.database_url, "tenants", size=config.connections) as registry,
         pool_of(config.inzage_url, "inzage", size=config.connections) as inzage,
+        pool_of(config.database_url, "tenants", size=_FOR_BLOCKS) as for_blocks,
     ):
         contact = {"name": config.contact_name, "url": config.contact_url, "email": config.contact_email}
         rooms = Rooms(
@@ -58,6 +61,7 @@ async def tenants_of(config: TenantsConfig) -> AsyncIterator[TenantsProcess]:
             identity=read_keyring(config.identity_public_file, name="identity", private=False),
             register=read_keyring(config.register_keyring_file, name="register", private=True),
             grace_seconds=config.grace_timeout,
+            emergency=Emergency(for_blocks),
             trust=read_trust(config.certificate_anchors_directory, config.egress_host_names),
             openapi=make_openapi(ROUTES, {name: value for name, value in contact.items() if value is not None}),
             notice_keys=read_notice_keys(config.notice_keys_file),
@@ -66,7 +70,7 @@ async def tenants_of(config: TenantsConfig) -> AsyncIterator[TenantsProcess]:
             ),
         )
         metrics = make_tenants_metrics()
-        metrics.show_pools({"registry": registry, "inzage": inzage})
+        metrics.show_pools({"registry": registry, "inzage": inzage, "blokkades": for_blocks})
         export = Export(
             inzage,
             rooms.register,

@@ -6,6 +6,8 @@ older. When it has returned, nothing that the block forbids is let through any m
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -61,16 +63,49 @@ async def wait_until_closed(connection: asyncpg.Connection, timeout: float = 5.0
     """
     if connection.is_in_transaction():
         raise RuntimeError("A block works when it is committed: wait after its transaction, not inside it.")
+    await _wait_until_closed(partial(_writing, connection), timeout)
+
+
+class Emergency:
+    """Connections that are kept for blocks, and one look at the writers for all who wait: fifty need no more than one.
+
+    Nothing else may use them, so that a block is set while every other connection is taken.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self.pool = pool
+        self._one_at_a_time = asyncio.Lock()
+        self._next: asyncio.Task[set[str]] | None = None
+
+    async def wait_until_closed(self, timeout: float) -> None:
+        """As the function of this name, without holding a connection. Call it after the block committed."""
+        await _wait_until_closed(self._look, timeout)
+
+    async def _look(self) -> set[str]:
+        if self._next is None:
+            self._next = asyncio.create_task(self._look_once())
+        # Whoever goes away takes the look from nobody else.
+        return await asyncio.shield(self._next)
+
+    async def _look_once(self) -> set[str]:
+        async with self._one_at_a_time:
+            # From here on it is too early for who asks now: the block may commit after this look began.
+            self._next = None
+            async with self.pool.acquire() as connection:
+                return await _writing(connection)
+
+
+async def _wait_until_closed(look: Callable[[], Awaitable[set[str]]], timeout: float) -> None:
     loop = asyncio.get_running_loop()
     until = loop.time() + timeout
-    older = await _writing(connection)
+    older = await look()
     pause = _FIRST_PAUSE
     while older:
         if loop.time() >= until:
             raise GraceTimeout(f"{len(older)} writing transactions have not ended in {timeout:g} s.")
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE)
-        older &= await _writing(connection)
+        older &= await look()
 
 
 async def _writing(connection: asyncpg.Connection) -> set[str]:

@@ -20,6 +20,7 @@ from tenants.faults import RegistryError
 async def answer(route: Route, request: Request, rooms: Rooms) -> Response:
     """Serve one request. Raises Refused, and what the database raises when it cannot be reached."""
     admin, tenant = None, None
+    rooms = rooms.urgently() if route.voorrang else rooms
     if not route.public:
         admitted = await admit(request, route, rooms)
         admin, tenant = admitted.admin, admitted.tenant

@@ -13,7 +13,7 @@ from tenants.admins import Admin, scope_of
 from tenants.api.problems import Refused
 from tenants.api.routing import Answer, Asked
 from tenants.api.shapes import Blokkade, Blokkades, NieuweBlokkade, Opheffing, Soort, waarde_fits
-from tenants.blokkades import GraceTimeout, block, release, wait_until_closed
+from tenants.blokkades import GraceTimeout, block, release
 from tenants.faults import NotFound
 from tenants.overviews import BlokkadeSeen, find_blokkade, list_blokkades, owns
 
@@ -42,22 +42,24 @@ async def set_blokkade(asked: Asked) -> Answer:
     """POST: block, and wait until nothing that it forbids can be let through any more."""
     admin, wanted = asked.by, cast("NieuweBlokkade", asked.body)
     kind, value = _stored(wanted.soort, wanted.waarde)
-    async with asked.rooms.registry.acquire() as connection:
-        async with scope_of(connection, admin.tenant_id, actor=admin.actor):
-            await _must_own(connection, admin, kind, value)
-            made = await _block(connection, admin, kind, value, wanted.reden)
-            standing = await find_blokkade(connection, kind, value)
-        # Committed. A crash from here on leaves a block that stands, and a caller that was not told so.
-        try:
-            await wait_until_closed(connection, asked.rooms.grace_seconds)
-        except GraceTimeout:
-            raise Refused(
-                503,
-                "blokkadeNogNietGesloten",
-                "De blokkade staat en geldt voor elke bevraging die nu begint. Een schrijftransactie van daarvoor is nog "
-                "niet geëindigd; daaruit kan nog een bevraging vertrekken. Herhaal het verzoek om te weten wanneer niet meer.",
-                headers={"Retry-After": "1"},
-            ) from None
+    async with (
+        asked.rooms.registry.acquire() as connection,
+        scope_of(connection, admin.tenant_id, actor=admin.actor),
+    ):
+        await _must_own(connection, admin, kind, value)
+        made = await _block(connection, admin, kind, value, wanted.reden)
+        standing = await find_blokkade(connection, kind, value)
+    # Committed. A crash from here on leaves a block that stands, and a caller that was not told so.
+    try:
+        await asked.rooms.wait_until_closed()
+    except GraceTimeout:
+        raise Refused(
+            503,
+            "blokkadeNogNietGesloten",
+            "De blokkade staat en geldt voor elke bevraging die nu begint. Een schrijftransactie van daarvoor is nog "
+            "niet geëindigd; daaruit kan nog een bevraging vertrekken. Herhaal het verzoek om te weten wanneer niet meer.",
+            headers={"Retry-After": "1"},
+        ) from None
     if standing is None:
         raise Refused(409, "alOpgeheven", "Deze blokkade werd tegelijk opgeheven.")
     location = {"Location": f"/v1/blokkades/{wanted.soort}/{wanted.waarde}"} if made else {}

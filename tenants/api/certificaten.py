@@ -26,7 +26,7 @@ from tenants.api.certificaten_shapes import (
 )
 from tenants.api.problems import Refused, fault
 from tenants.api.routing import Answer, Asked
-from tenants.blokkades import GraceTimeout, wait_until_closed
+from tenants.blokkades import GraceTimeout
 from tenants.certificates_checks import Judged, Surroundings, check_certificate
 from tenants.certificates_life import CertificateSeen
 from tenants.certificates_reading import (
@@ -157,15 +157,14 @@ async def trek_in(asked: Asked) -> Answer:
         await hold_version(connection, "certificate", asked.tenant_id, number, asked.version)
         await _told(life.declare_revoked(connection, asked.tenant_id, number, wanted.reden), "", status=409)
         answer = await _shown(connection, asked, number)
-    async with asked.rooms.registry.acquire() as connection:
-        try:
-            await wait_until_closed(connection, asked.rooms.grace_seconds)
-        except GraceTimeout:
-            text = (
-                "Het certificaat is ingetrokken en dient geen bevraging die nu begint. Een schrijftransactie van daarvoor "
-                "is nog niet geëindigd; daaruit kan nog een bevraging vertrekken."
-            )
-            raise Refused(503, "intrekkingNogNietGesloten", text, headers={"Retry-After": "1"}) from None
+    try:
+        await asked.rooms.wait_until_closed()
+    except GraceTimeout:
+        text = (
+            "Het certificaat is ingetrokken en dient geen bevraging die nu begint. Een schrijftransactie van daarvoor "
+            "is nog niet geëindigd; daaruit kan nog een bevraging vertrekken."
+        )
+        raise Refused(503, "intrekkingNogNietGesloten", text, headers={"Retry-After": "1"}) from None
     return answer
 
 

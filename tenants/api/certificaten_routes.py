@@ -96,6 +96,6 @@ CERTIFICATEN_ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST", f"{_ONE}/intrekking", "trekCertificaatIn",
         "Trek in op eigen gezag: er vertrekt niets meer mee. Onherroepelijk.", _BEHEERDER, trek_in,
-        {200: Certificaat}, refusals=_CLASHING, body=Intrekking, of_tenant=True, versioned=True,
+        {200: Certificaat}, refusals=_CLASHING, body=Intrekking, of_tenant=True, versioned=True, voorrang=True,
     ),
 )  # fmt: skip

@@ -74,6 +74,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         answers={201: Blokkade, 200: Blokkade},
         refusals=frozenset({409}),
         body=NieuweBlokkade,
+        voorrang=True,
     ),
     Route(
         method="DELETE",
@@ -85,6 +86,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         answers={204: None},
         refusals=frozenset({404}),
         body=Opheffing,
+        voorrang=True,
     ),
     Route(
         method="POST",

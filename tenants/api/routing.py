@@ -6,7 +6,7 @@ the table of routes alone, and so is the OpenAPI document. How a request becomes
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import asyncpg
@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from tenants.admins import Admin, Role, scope_of
 from tenants.api.problems import Refused
 from tenants.beheer_tokens import BeheerTokens
+from tenants.blokkades import Emergency
 from tenants.certificates_trust import Trust
 from tenants.keyring import Keyring
 from tenants.notices.signing import NoticeKeys
@@ -42,6 +43,16 @@ class Rooms:
     openapi: Mapping[str, Any] = field(repr=False)
     tokens: BeheerTokens
     trust: Trust = field(default_factory=Trust)
+    emergency: Emergency | None = None
+
+    def urgently(self) -> "Rooms":
+        """The same with the connections that are kept for what cannot wait (`Route.voorrang`)."""
+        return self if self.emergency is None else replace(self, registry=self.emergency.pool)
+
+    async def wait_until_closed(self) -> None:
+        """Wait until nothing of before a block can be let through any more. Raises GraceTimeout."""
+        await (self.emergency or Emergency(self.registry)).wait_until_closed(self.grace_seconds)
+
     notice_keys: NoticeKeys | None = None
 
 
@@ -129,6 +140,7 @@ class Route:
     `voorstelbaar`: what the operator asks here becomes a voorstel that the tenant accepts (`tenants.api.proposing`).
     `vier_ogen`: says which role must accept what a beheerder asks here, None for nobody: it becomes a voorstel too.
     `eigen`: of the tenant itself; nobody does it by a mandate, and no key that is for some routes only opens it.
+    `voorrang`: it has connections of its own, for when everything else waits.
     `ook_operator`: without the header an operator asks it of its own; of a tenant it can then only be proposed.
     """
 
@@ -150,6 +162,7 @@ class Route:
     vier_ogen: Callable[[Asked], Awaitable[Literal["beheerder", "auditor"] | None]] | None = None
     eigen: bool = False
     ook_operator: bool = False
+    voorrang: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be. Raises ValueError."""
