@@ -72,6 +72,7 @@ def short(phase: str, *, most: int, seconds: int | None = None) -> list[str]:
     return ["--phases", phase, "--seed", SEED, "--generation-deterministic", *limits]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("role", ["operator", "beheerder", "auditor"])
 async def test_what_is_made_read_changed_and_ended_is_as_the_document_says(
     role: str, rich: Api, world: World, tmp_path: Path
@@ -82,6 +83,7 @@ async def test_what_is_made_read_changed_and_ended_is_as_the_document_says(
     assert outcome.asked > 50
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("role", ["operator", "beheerder", "auditor"])
 async def test_whatever_is_asked_is_answered_as_the_document_says(role: str, rich: Api, world: World, tmp_path: Path):
     named = ["--header", f"Koppelpunt-Tenant: {world.tenant_id}"] if role == "operator" else []
