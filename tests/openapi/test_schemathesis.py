@@ -24,6 +24,8 @@ from tests.worlds import World
 CONFIGURATION = """
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 428, 431]
+[checks.missing_required_header]
+expected-statuses = [400, 401, 403, 404, 412, 428]
 """
 # What may be asked says more than a schema can: that a certificate is one, that what is named is there.
 NOT_ASKED = "positive_data_acceptance"
