@@ -4,13 +4,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHARED ?= ../shared
 
-.PHONY: demo test soak check format bench conformance chart licences audit release lock clean
+.PHONY: demo test search soak check format bench conformance chart licences audit release lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/koppelpunt demo $(if $(ONCE),--once)
 
 test: $(VENV)/.dev $(VENV)/.tools check
 	PATH="$(abspath $(VENV))/tools/bin:$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+# Properties of rules tried with new random examples each time; what it finds becomes an example that stays.
+search: $(VENV)/.dev
+	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -n 2 -m 'hypothesis and not soak' --timeout=0 $(PYTEST_ARGS)
 
 # Traffic of many tenants while everything goes wrong, too long for every day: make soak MINUTES=5 TENANTS=200 SEED=1
 soak: $(VENV)/.dev

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from cryptography import x509
 
+from tenants.certificates_reading import UNREADABLE
+
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 _DER: Final = 2
@@ -60,5 +62,5 @@ def _name_of(leaf: bytes) -> str | None:
     """The subject as RFC 4514 writes it; None for one that cannot be read."""
     try:
         return x509.load_der_x509_certificate(leaf).subject.rfc4514_string()
-    except ValueError:
+    except UNREADABLE:
         return None

@@ -23,6 +23,7 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy,
 
 from gateway.errors import NotAuthenticated
 from gateway.revocations import NO_CHAIN, Chain, Revocations, chain_of
+from tenants.certificates_reading import UNREADABLE
 from tenants.model import Oin
 
 _MOST_KEPT: Final = 4096
@@ -77,7 +78,7 @@ class ClientCertificates:
                 ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=_LEAF
             ).build_client_verifier()
             found = verifier.verify(certificate, between).chain
-        except (ValueError, VerificationError):
+        except (*UNREADABLE, VerificationError):
             raise _invalid() from None
         # It stays verified as long as every certificate on the way is valid: signatures and anchors do not change.
         return _facts(
@@ -121,7 +122,7 @@ def _read_pem(leaf_pem: str, above: Sequence[str], anchors: Sequence[x509.Certif
             certificate.not_valid_after_utc.timestamp(),
             chain_of(path, anchors),
         )
-    except ValueError:
+    except UNREADABLE:
         raise _invalid() from None
 
 

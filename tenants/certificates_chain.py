@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tenants.certificates_reading import Remark
+from tenants.certificates_reading import UNREADABLE, Remark
 from tenants.certificates_weak_keys import weakness_of
 
 _LONGEST: Final = 6
 _GOOD_HASHES: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _UNDERSTOOD: Final = (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, x509.CertificatePolicies, x509.SubjectAlternativeName)  # fmt: skip
-_UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def name_of(certificate: x509.Certificate) -> str:
     try:
         found = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         return str(found[0].value) if found else certificate.subject.rfc4514_string()
-    except ValueError:
+    except UNREADABLE:
         return "(onleesbaar)"
 
 
@@ -64,7 +63,7 @@ def is_readable(certificate: x509.Certificate) -> bool:
     try:
         parts = (certificate.subject, certificate.issuer, certificate.extensions, certificate.signature_hash_algorithm)
         return bool(parts) and certificate.not_valid_before_utc < certificate.not_valid_after_utc
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
 
 
@@ -72,7 +71,7 @@ def has_signed(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     """Whether the name and the signature are the issuer's."""
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (*_UNREADABLE, TypeError, InvalidSignature):
+    except (*UNREADABLE, InvalidSignature):
         return False
     return True
 
@@ -126,7 +125,7 @@ def _faults_of_links(path: Sequence[x509.Certificate], now: dt.datetime) -> Iter
         try:
             yield from _faults_of_authority(one, name, below)
             weak = weakness_of(one.public_key())
-        except _UNREADABLE:
+        except UNREADABLE:
             yield Remark("uitgeverOnleesbaar", f"Het certificaat van uitgever '{name}' is niet te lezen.")
             continue
         if weak is not None:
@@ -138,7 +137,7 @@ def _faults_of_links(path: Sequence[x509.Certificate], now: dt.datetime) -> Iter
 def _faults_of_signature(one: x509.Certificate, name: str) -> Iterable[Remark]:
     try:
         algorithm = one.signature_hash_algorithm
-    except _UNREADABLE:
+    except UNREADABLE:
         algorithm = None
     if not isinstance(algorithm, _GOOD_HASHES):
         yield Remark("handtekeningZwak", f"De handtekening onder '{name}' gebruikt geen SHA-256, SHA-384 of SHA-512.")

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from tenants.certificates import PrivateKey
 
 MOST_CERTIFICATES: Final = 12
+UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
+"""What the library raises on a part of a certificate that cannot be read; a part is read when it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def read_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
     """Certificates in PEM. Raises CertificateRefused."""
     try:
         found = tuple(x509.load_pem_x509_certificates(pem))
-    except ValueError:
+    except UNREADABLE:
         raise _refused(
             "certificaatOnleesbaar", "Hier staat geen certificaat in PEM, of een dat niet te lezen is."
         ) from None
@@ -74,7 +76,7 @@ def read_pkcs12(content: bytes, password: bytes | None) -> Upload:
     """A PKCS#12 with one key. Raises CertificateRefused; a wrong password and a broken file look the same."""
     try:
         key, own, others = pkcs12.load_key_and_certificates(content, password)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UNREADABLE:
         text = "Het PKCS#12-bestand opent niet: het wachtwoord past niet, of het bestand is beschadigd."
         raise _refused("pkcs12OpentNiet", text) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
@@ -89,7 +91,7 @@ def public_bytes(holder: x509.Certificate | PrivateKey) -> bytes:
     """SubjectPublicKeyInfo in DER; empty for a key that cannot be read, which fits nothing."""
     try:
         return holder.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return b""
 
 

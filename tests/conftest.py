@@ -4,8 +4,15 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.databases import Cluster, Database, cluster, fresh_database
+
+# The suite asks every rule the same questions each time, so that it says something about the change and not about luck;
+# `make search` asks new ones. How long one example takes on a busy machine says nothing.
+for name, chosen in {"suite": settings(derandomize=True), "search": settings(max_examples=2_000)}.items():
+    settings.register_profile(name, chosen, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 @pytest.fixture(scope="session")

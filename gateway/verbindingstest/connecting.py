@@ -22,6 +22,7 @@ from yarl import URL
 from gateway.errors import IdentityUnavailable
 from gateway.verbindingstest.steps import FRONTDESK, Step, Who, careful, good, skipped, word_of, wrong
 from gateway.wire.routes import Way
+from tenants.certificates_reading import UNREADABLE
 
 _PATIENCE = 0.6
 _SOON_DAYS = 30
@@ -294,11 +295,12 @@ def _facts(der: bytes | None) -> dict[str, Any]:
             )
         except x509.ExtensionNotFound:
             names = []
-    except ValueError:
+        subject, issuer = leaf.subject, leaf.issuer
+    except UNREADABLE:
         return {}
     return {
-        "onderwerp": _common_name(leaf.subject),
-        "uitgever": _common_name(leaf.issuer),
+        "onderwerp": _common_name(subject),
+        "uitgever": _common_name(issuer),
         "namen": [word for word in map(word_of, names[:20]) if word],
         "geldigTot": ends.isoformat(),
         "dagen": (ends - datetime.now(UTC)).days,

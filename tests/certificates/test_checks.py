@@ -222,7 +222,8 @@ def test_a_chain_that_is_broken_anywhere_is_refused(data):
     leaf = data.draw(st.sampled_from(LEAVES))
     chain = [leaf.certificate, *TREE.between]
     place = data.draw(st.integers(0, 2))
-    der = bytearray(chain[place].public_bytes(Encoding.DER))
+    whole = chain[place]
+    der = bytearray(whole.public_bytes(Encoding.DER))
     bit = data.draw(st.integers(0, len(der) * 8 - 1))
     der[bit // 8] ^= 1 << (bit % 8)
     try:
@@ -230,6 +231,8 @@ def test_a_chain_that_is_broken_anywhere_is_refused(data):
         public = chain[0].public_key().public_bytes(Encoding.DER, SPKI)
     except Exception:  # noqa: BLE001 - what cannot be read is not taken either
         return
+    if (chain[place].tbs_certificate_bytes, chain[place].signature) == (whole.tbs_certificate_bytes, whole.signature):
+        return  # the count of bits that the signature does not use, which nobody signed: nothing is broken
     assert find_path(chain[0], chain[1:], [TREE.root.certificate], NOW).faults
     with pytest.raises(CertificateRefused):
         check_certificate(chain, public, OIN, AROUND)
