@@ -123,7 +123,7 @@ def worker(slot: int, listen_fd: int, ready_fd: int) -> None:
 @main.command()
 def tenants() -> None:
     """Serve the admin API and inzage. Configured by KOPPELPUNT_… in the environment."""
-    from gateway.serve import serve_strictly  # noqa: PLC0415
+    from gateway.serve_tenants import serve_strictly  # noqa: PLC0415
     from tenants.app import run_tenants  # noqa: PLC0415
     from tenants.config import TenantsConfig  # noqa: PLC0415
 

@@ -12,8 +12,9 @@ from tenants.api.authenticating import admit
 from tenants.api.proposing import propose
 from tenants.api.refusals import refusal_of
 from tenants.api.repeating import answer_once, read_key
-from tenants.api.requests import parse_body, read_body, read_query, read_version
+from tenants.api.requests import parse_body, read_body, read_query, read_version, refuse
 from tenants.api.routing import ACTOR, Answer, Asked, Rooms, Route, as_bytes
+from tenants.api.shapes import Fout
 from tenants.faults import RegistryError
 
 
@@ -26,10 +27,12 @@ async def answer(route: Route, request: Request, rooms: Rooms) -> Response:
         admin, tenant = admitted.admin, admitted.tenant
         request.scope[ACTOR] = admin.actor
     version = read_version(request) if route.demands_version else None
-    key = read_key(request) if route.idempotent else None
     document = b"" if route.body is None else await read_body(request)
-    body = None if route.body is None else parse_body(document, route.body)
-    query = read_query(request, route.query)
+    faults: list[Fout] = []
+    key = read_key(request, faults) if route.idempotent else None
+    body = None if route.body is None else parse_body(document, route.body, faults)
+    query = read_query(request, route.query, faults)
+    refuse(faults)
     actor = "" if admin is None else admin.actor
     accept = request.headers.get("accept", "") if route.files else ""
     asked = Asked(rooms, admin, request.path_params, query, body, tenant, version, actor, accept=accept)

@@ -5,6 +5,7 @@ For another tenant somebody acts only by that tenant's mandate, as its beheerder
 else only propose, where a route knows that. Everything that is refused is an event of the security log.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +22,7 @@ from tenants.keysets import KeysUnavailable
 
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="koppelpunt"'}
 _INVALID: Final = {"WWW-Authenticate": 'Bearer realm="koppelpunt", error="invalid_token"'}
-_LONGEST: Final = 18
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 _FIRST: Final[dict[Role, int]] = {"operator": 0, "beheerder": 1, "auditor": 2}
 log = structlog.get_logger("koppelpunt.beveiliging")
 
@@ -109,7 +110,7 @@ async def _admit(request: Request, route: Route, rooms: Rooms) -> Admitted:
     if not route.of_tenant:
         _fitting(route, opened)
         raise Refused(400, "tenantHoortHierNiet", f"Dit adres kent de kopregel {TENANT_HEADER} niet.")
-    tenant_id = int(named) if named.isascii() and named.isdigit() and len(named) <= _LONGEST else 0
+    tenant_id = int(named) if _NUMBER.fullmatch(named) is not None else 0
     own = [one for one in opened if one.tenant_id == tenant_id]
     if own:
         return Admitted(_fitting(route, own), tenant_id)

@@ -72,6 +72,15 @@ def make_api(routes: Iterable[Route], rooms: Rooms, note: Note = lambda *_: None
     return _outside(inner)
 
 
+def problem_of_unreadable(status: int) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body of the answer to what was no HTTP at all: for the server, which finds that before any route."""
+    transaction = str(uuid4())
+    made = _problem(Refused(status, "geenHttp", "Het verzoek is geen geldige HTTP/1.1."), transaction)
+    content_type = made.headers["content-type"].encode()
+    headers = [(b"content-type", content_type), *_HEADERS, (b"x-transactie-id", transaction.encode())]
+    return status, headers, bytes(made.body)
+
+
 def _outside(inner: Starlette) -> Application:
     async def outside(scope: Message, receive: Receive, send: Send, /) -> None:
         if scope["type"] != "http":

@@ -3,10 +3,11 @@
 A BSN has no place in a URL: it comes in the body of a POST, is sealed, and comes back only in the body of one request.
 """
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import cast
+from typing import Final, cast
 
 import asyncpg
 
@@ -37,6 +38,8 @@ from tenants.model import Bsn
 from tenants.recording import Period, Reading
 from tenants.scope import tenant_scope
 from tenants.subjects import ANummer, Subject
+
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
 async def maak_inzageverzoek(asked: Asked) -> Answer:
@@ -199,7 +202,7 @@ def subject_of(burgerservicenummer: str | None, a_nummer: str | None) -> Subject
 def number_in(asked: Asked) -> int:
     """The number in the path. What is no number is not there."""
     text = asked.path["nummer"]
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+    if _NUMBER.fullmatch(text) is None:
         raise Refused(404, "onbekend", "Dit nummer is er niet.")
     return int(text)
 

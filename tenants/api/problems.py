@@ -102,12 +102,10 @@ def problem_of(refusal: Refused, transaction: str) -> Probleem:
     )
 
 
-def unreadable(error: ValidationError, where: Where) -> Refused:
-    """All that is wrong with a document, as one refusal."""
+def faults_of(error: ValidationError, where: Where) -> list[Fout]:
+    """All that is wrong with a document."""
     # The input and the library's own texts stay behind: both may repeat what was given.
-    found = error.errors(include_url=False, include_input=False)
-    faults = [_fault(one, where) for one in found]
-    return Refused(400, "ongeldigVerzoek", "Het verzoek klopt niet; 'errors' zegt wat en waar.", faults=faults)
+    return [_fault(one, where) for one in error.errors(include_url=False, include_input=False)]
 
 
 def fault(where: Where, place: str, code: str, detail: str) -> Fout:

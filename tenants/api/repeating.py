@@ -17,6 +17,7 @@ from starlette.requests import Request
 from tenants.admins import scope_of
 from tenants.api.problems import Refused, fault
 from tenants.api.routing import Answer, Asked, Route, as_bytes
+from tenants.api.shapes import Fout
 from tenants.keyring import Keyring, KeyringError, hash_secret
 
 KEY_HEADER: Final = "Idempotency-Key"
@@ -26,14 +27,12 @@ _KEPT: Final = frozenset({"Location"})
 Perform = Callable[[Route, Asked], Awaitable[Answer]]
 
 
-def read_key(request: Request) -> str | None:
-    """The key of a request, if it has one. Raises Refused (400) for what is none."""
+def read_key(request: Request, faults: list[Fout]) -> str | None:
+    """The key of a request, if it has one. Adds to `faults` when it is none."""
     given = request.headers.get(KEY_HEADER)
     if given is not None and not _KEY.fullmatch(given):
         words = "De sleutel heeft 1 tot 128 zichtbare ASCII-tekens."
-        raise Refused(
-            400, "ongeldigVerzoek", words, faults=[fault("header", KEY_HEADER, "string_pattern_mismatch", words)]
-        )
+        faults.append(fault("header", KEY_HEADER, "string_pattern_mismatch", words))
     return given
 
 

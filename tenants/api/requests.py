@@ -1,13 +1,19 @@
-"""Reads what a request says: its body, its parameters, and the version that it has seen."""
+"""Reads what a request says: its body, its parameters, and the version that it has seen.
+
+What is wrong with what it says is gathered, and told at once.
+"""
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 
-from tenants.api.problems import Refused, fault, unreadable
+from tenants.api.problems import Refused, fault, faults_of
+from tenants.api.repeated_names import repeated_names
+from tenants.api.shapes import Fout
 
 BODY_LIMIT: Final = 64 * 1024
 BODY_SECONDS: Final = 10.0
@@ -48,28 +54,47 @@ async def read_body(request: Request) -> bytes:
     return bytes(text)
 
 
-def parse_body(text: bytes, shape: type[BaseModel]) -> BaseModel:
-    """A body by its shape. Raises Refused (400) with every fault."""
+def parse_body(text: bytes, shape: type[BaseModel], faults: list[Fout]) -> BaseModel | None:
+    """A body by its shape, in which everything is said once. Adds what is wrong with it to `faults`; None then."""
+    found = []
     try:
-        return shape.model_validate_json(text)
+        made = shape.model_validate_json(text)
     except ValidationError as error:
-        raise unreadable(error, "body") from None
+        made, found = None, faults_of(error, "body")
+    try:
+        twice = repeated_names(text)
+    except ValueError:
+        # The second reader knows less: what only the first one takes is no JSON either.
+        twice, found = (), found or [fault("body", "", "json_invalid", "Dit is geen geldige JSON.")]
+    found += [fault("body", pointer, "twice", "Dit gegeven staat er meer dan eens.") for pointer in twice]
+    faults += found
+    return None if found else made
 
 
-def read_query(request: Request, shape: type[BaseModel] | None) -> BaseModel | None:
-    """The parameters by their shape. Raises Refused (400): twice, unknown, or of another form."""
+def read_query(request: Request, shape: type[BaseModel] | None, faults: list[Fout]) -> BaseModel | None:
+    """The parameters by their shape. Adds to `faults` what is twice, unknown, or of another form; None then."""
     given = request.query_params.multi_items()
     names = [name for name, _ in given]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        faults = [fault("query", name, "twice", "Deze parameter staat er meer dan eens.") for name in twice]
-        raise Refused(400, "ongeldigVerzoek", "Het verzoek klopt niet; 'errors' zegt wat en waar.", faults=faults)
-    if shape is None:
-        if given:
-            faults = [fault("query", name, "extra_forbidden", "Deze parameter is onbekend.") for name in names]
-            raise Refused(400, "ongeldigVerzoek", "Dit adres heeft geen parameters.", faults=faults)
-        return None
+    found = [
+        fault("query", name, "twice", "Deze parameter staat er meer dan eens.")
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    made = None
     try:
-        return shape.model_validate(dict(given))
+        made = (shape or _Nothing).model_validate(dict(given))
     except ValidationError as error:
-        raise unreadable(error, "query") from None
+        found += faults_of(error, "query")
+    faults += found
+    return None if found or shape is None else made
+
+
+def refuse(faults: Sequence[Fout]) -> None:
+    """Raise Refused (400) with every fault, if there is any."""
+    if faults:
+        raise Refused(400, "ongeldigVerzoek", "Het verzoek klopt niet; 'errors' zegt wat en waar.", faults=faults)
+
+
+class _Nothing(BaseModel):
+    """The parameters of an address that has none."""
+
+    model_config = ConfigDict(extra="forbid")

@@ -4,6 +4,7 @@ A route without roles does not exist: every one names its roles, or says that it
 the table of routes alone, and so is the OpenAPI document. How a request becomes an answer stands in `tenants.api.answering`.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ TENANT_HEADER: Final = "Koppelpunt-Tenant"
 
 PUBLIC: Final[frozenset[Role]] = frozenset()
 """The roles of a route that needs none. Written out at the route, never a default."""
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _LARGEST: Final = 2**63 - 1
 
 
@@ -108,9 +110,9 @@ class Asked:
         return self.tenant
 
     def number(self, name: str = "nummer") -> int:
-        """A number of the path. What cannot be one is 404: nothing has that number."""
+        """A number of the path, written in the one way that it has. What cannot be one is 404: nothing has that number."""
         text = self.path[name]
-        if not text.isascii() or not text.isdigit() or not 0 < int(text[:20]) <= _LARGEST or len(text) > 19:
+        if _NUMBER.fullmatch(text) is None or int(text) > _LARGEST:
             raise Refused(404, "nietGevonden", "Dit bestaat hier niet.")
         return int(text)
 

@@ -196,10 +196,13 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(cluster: Cluster, furnished: Furnished, keyrings: Keyrings, directory: Path) -> AsyncIterator[Stage]:
+async def staged(
+    cluster: Cluster, furnished: Furnished, keyrings: Keyrings, directory: Path, **options: Any
+) -> AsyncIterator[Stage]:
+    """`options` are those of `run_tenants`."""
     with fresh_database(cluster, furnished.database) as made:
         async with (
-            running(config_of(made, keyrings, directory)) as (port, observed),
+            running(config_of(made, keyrings, directory), **options) as (port, observed),
             aiohttp.ClientSession() as session,
         ):
             api = Api(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{observed}", furnished.keys, session)

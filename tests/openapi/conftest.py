@@ -7,7 +7,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from gateway.serve import serve_strictly
+from gateway.serve_tenants import serve_strictly
 from tenants.api.openapi import make_openapi
 from tenants.api.routes import ROUTES
 from tests.admin.conftest import (  # noqa: F401 - fixtures
