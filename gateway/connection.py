@@ -7,7 +7,7 @@ bytes unread, and the answer with it. Hypercorn's own TCPServer has none of thes
 """
 
 import asyncio
-import math
+import select
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,9 @@ from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
 
+from gateway.deadline import Deadline
 from gateway.http1 import Application, ApplicationTasks, Http1
+from gateway.listening import Incoming
 from gateway.plain import PlainExchange, PlainRequest, read_plain, scope_of
 
 _READ_AT_ONCE: Final = 64 * 1024
@@ -51,7 +53,7 @@ class Connection:
         config: Config,
         context: WorkerContext,
         state: Any,
-        reader: asyncio.StreamReader,
+        reader: Incoming,
         writer: asyncio.StreamWriter,
     ) -> None:
         self.reader = reader
@@ -66,9 +68,11 @@ class Connection:
         self._http: Http1 | None = None
         self._fixed: MutableMapping[str, Any] = {}
         self._answering: asyncio.Task[Any] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._until = math.inf
+        self._deadline = Deadline(self._give_up)
+        self._cut: asyncio.TimerHandle | None = None
         self._reading_head = False
+        self._waiting = False
+        self._leaving = False
         self._finishing = False
 
     async def run(self) -> None:
@@ -89,6 +93,8 @@ class Connection:
                 "server": own,
             }
             self._expect_head()
+            if self._leaving:
+                self._deadline.begin(self.times.linger)
             await self._read(http)
         except OSError:
             pass
@@ -105,12 +111,38 @@ class Connection:
         elif isinstance(event, Updated):
             self._stop_clock()
             if event.idle:
-                self._start_clock(self.times.idle)
+                self._rest()
 
-    def close_if_idle(self) -> None:
-        """End a connection on which no request is being answered."""
-        if self._answering is None and (self._http is None or self._http.stream is None):
-            self.writer.close()
+    def leave(self) -> bool:
+        """End as soon as nothing is asked here; True when that is now.
+
+        Over a connection that has not brought a request yet one may come within `linger`: it was made for that.
+        """
+        self._leaving = True
+        if not self._is_between_requests:
+            return False
+        if self._reading_head or self._has_untaken:
+            self._deadline.begin(min(self.times.linger, self._deadline.left))
+            return False
+        self.writer.close()
+        return True
+
+    @property
+    def _is_between_requests(self) -> bool:
+        """Whether a next request is waited for, and nothing of it is read."""
+        return self._waiting and self._http is not None and self._http.is_between_requests
+
+    @property
+    def _has_untaken(self) -> bool:
+        """Whether something has come that nobody has taken yet: here, or in the kernel."""
+        if self.reader.has_untaken:
+            return True
+        socket = self.writer.get_extra_info("socket")
+        if self.writer.transport.is_closing() or socket is None:
+            return False
+        waiting = select.poll()
+        waiting.register(socket.fileno(), select.POLLIN)
+        return bool(waiting.poll(0))
 
     def abort(self) -> None:
         """End at once, whatever is going on."""
@@ -137,7 +169,10 @@ class Connection:
     async def _read(self, http: Http1) -> None:
         data, ended = b"", False
         while not ended:
-            data = data or await self._more(_READ_AT_ONCE)
+            if not data:
+                self._waiting = True
+                data = await self._more(_READ_AT_ONCE)
+                self._waiting = False
             ended = not data
             if self._finishing:
                 data = b""
@@ -165,7 +200,7 @@ class Connection:
     async def _more(self, size: int) -> bytes:
         """Read what there is, `size` bytes at most; nothing at the end of the connection, however it came."""
         try:
-            return await self.reader.read(size)
+            return await self.reader.take(size)
         except OSError:
             return b""
 
@@ -186,7 +221,7 @@ class Connection:
         if exchange.last or exchange.left:
             await self._finish(is_whole=not exchange.left)
         else:
-            self._start_clock(self.times.idle)
+            self._rest()
         return exchange.ahead
 
     async def _finish(self, *, is_whole: bool = False) -> None:
@@ -208,18 +243,16 @@ class Connection:
         transport = self.writer.transport
         if transport.can_write_eof():
             transport.write_eof()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(self.times.linger, transport.abort)
+        self._cut = asyncio.get_running_loop().call_later(self.times.linger, transport.abort)
 
     async def _tell_closed(self) -> None:
         if self._http is not None:
             await self._http.handle(Closed())
 
     async def _close(self) -> None:
-        self._stop_clock()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._deadline.end()
+        if self._cut is not None:
+            self._cut.cancel()
         transport = self.writer.transport
         transport.close()
         try:
@@ -233,23 +266,16 @@ class Connection:
     def _expect_head(self) -> None:
         self._stop_clock()
         self._reading_head = True
-        self._start_clock(self.times.head)
+        self._deadline.begin(self.times.head)
 
-    def _start_clock(self, seconds: float) -> None:
-        # One timer for all that is timed here: it is set anew only when it would ring too late, not at each request.
-        loop = asyncio.get_running_loop()
-        self._until = loop.time() + seconds
-        if self._timer is None or self._timer.when() > self._until:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = loop.call_at(self._until, self._ring)
+    def _rest(self) -> None:
+        # The head of an answer may have left before the server was told to end.
+        self._deadline.begin(self.times.linger if self._leaving else self.times.idle)
 
-    def _ring(self) -> None:
-        self._timer = None
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._until:
-            if self._until < math.inf:
-                self._timer = loop.call_at(self._until, self._ring)
+    def _give_up(self) -> None:
+        if self._is_between_requests and self._has_untaken:
+            # It came in time, and is read as soon as this connection has its turn.
+            self._deadline.begin(self.times.linger)
             return
         transport = self.writer.transport
         if transport.get_write_buffer_size():
@@ -259,4 +285,4 @@ class Connection:
 
     def _stop_clock(self) -> None:
         self._reading_head = False
-        self._until = math.inf
+        self._deadline.stop()

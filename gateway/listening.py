@@ -9,7 +9,7 @@ import asyncio
 import errno
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -25,7 +25,31 @@ _RESET: Final = struct.pack("ii", 1, 0)
 _SCARCE: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _log = structlog.get_logger("koppelpunt.http")
 
-Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+class Incoming(asyncio.StreamReader):
+    """What a caller sends, with the knowledge whether something of it came that nobody has taken yet."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=_LIMIT)
+        self._untaken = 0
+
+    @property
+    def has_untaken(self) -> bool:
+        return self._untaken > 0
+
+    def feed_data(self, data: Any) -> None:
+        """Called by the transport."""
+        self._untaken += len(data)
+        super().feed_data(data)
+
+    async def take(self, size: int) -> bytes:
+        """What there is, `size` bytes at most; nothing at the end of the connection. Raises OSError when it broke."""
+        data = await self.read(size)
+        self._untaken -= len(data)
+        return data
+
+
+Accept = Callable[[Incoming, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def bind_to(host: str, port: int, *, reuse_port: bool = False) -> list[socket.socket]:
@@ -81,11 +105,20 @@ class Listener:
         """The port of the first socket."""
         return int(self._sockets[0].getsockname()[1])
 
+    def entering(self) -> Collection[asyncio.Task[None]]:
+        """The connections on their way in: accepted, and not past their handshake."""
+        return self._entering
+
     def close(self) -> None:
         """Take no more connections. Those on their way in go on until `end`."""
         self._closed = True
         for one in self._sockets:
             self._loop.remove_reader(one.fileno())
+            # Whoever waits in the kernel takes itself for connected, and may have asked already. Where the socket is also
+            # another's (a parent's, for the next worker) they would be served there; where it is not, they would be reset.
+            for _ in range(BACKLOG // _AT_ONCE + 1):
+                if self._take(one):
+                    break
             one.close()
 
     async def end(self) -> None:
@@ -94,13 +127,13 @@ class Listener:
             task.cancel()
         await asyncio.gather(*self._entering, return_exceptions=True)
 
-    def _take(self, listening: socket.socket) -> None:
-        # A bounded number in one turn, so that a flood of connections does not hold up the calls.
+    def _take(self, listening: socket.socket) -> bool:
+        """Take what waits; False if there may be more. A bounded number in one turn: a flood must not hold up the calls."""
         for _ in range(_AT_ONCE):
             try:
                 connection, address = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
+                return True
             except OSError as error:
                 if error.errno not in _SCARCE:
                     raise
@@ -108,7 +141,7 @@ class Listener:
                 _log.error("connections_not_accepted", error=errno.errorcode[error.errno or 0])
                 self._loop.remove_reader(listening.fileno())
                 self._loop.call_later(_PAUSE, self._resume, listening)
-                return
+                return True
             source = source_of(address[0])
             if self._is_full() or not self._entrance.enter(source):
                 with suppress(OSError):
@@ -118,6 +151,7 @@ class Listener:
             task = self._loop.create_task(self._enter(connection, source))
             self._entering.add(task)
             task.add_done_callback(self._entering.discard)
+        return False
 
     def _resume(self, listening: socket.socket) -> None:
         if not self._closed:
@@ -125,8 +159,8 @@ class Listener:
 
     async def _enter(self, connection: socket.socket, source: str) -> None:
         """Do the handshake, if there is one; `accept` runs as a task of its own from then on."""
-        reader = asyncio.StreamReader(limit=_LIMIT)
-        protocol = asyncio.StreamReaderProtocol(reader, self._accept)
+        incoming = Incoming()
+        protocol = asyncio.StreamReaderProtocol(incoming, lambda _, writer: self._accept(incoming, writer))
         try:
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

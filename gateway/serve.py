@@ -1,8 +1,8 @@
 """Runs an ASGI application on hypercorn in this process, over plain HTTP/1.1 or TLS, until told to stop.
 
 TLS is 1.2 or 1.3 with ECDHE and AES-GCM or CHACHA20 (NCSC), HTTP/1.1 alone by ALPN. What a connection may do stands in
-`gateway.connection` and `gateway.http1`; only these three know hypercorn. Shutting down stops listening, closes idle connections and lets
-running calls end; hypercorn's own `graceful_timeout` cuts calls with a 500, and is not honoured by Python 3.12.
+`gateway.connection` and `gateway.http1`; only these three know hypercorn. Shutting down stops listening and lets running calls end
+(`gateway.draining`); hypercorn's own `graceful_timeout` cuts calls with a 500, and is not honoured by Python 3.12.
 """
 
 import asyncio
@@ -22,9 +22,10 @@ from hypercorn.utils import wrap_app
 
 from gateway.call import Outgoing
 from gateway.connection import Connection, Times
+from gateway.draining import Connections
 from gateway.entrance import Entrance
 from gateway.http1 import Application, Http1
-from gateway.listening import Listener, bind_to
+from gateway.listening import Incoming, Listener, bind_to
 from gateway.peer import tls_extension, with_tls
 
 _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -118,25 +119,14 @@ async def serve(
     context = WorkerContext(None)
     http: type[Http1] = type("Http1OfServer", (Http1,), {"unreadable": staticmethod(unreadable)})
     state: Any = {}
-    connections: set[Connection] = set()
-    tasks: set[asyncio.Task[Any]] = set()
+    connections = Connections(settings.most_connections)
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(connections) >= settings.most_connections or context.terminated.is_set():
+    async def accept(reader: Incoming, writer: asyncio.StreamWriter) -> None:
+        if connections.are_full:
             writer.transport.abort()
             return
-        task = asyncio.current_task()
         application = with_tls(app, tls_extension(writer.get_extra_info("ssl_object")))
-        connection = Connection(application, http, settings.times, config, context, state, reader, writer)
-        connections.add(connection)
-        if task is not None:
-            tasks.add(task)
-        try:
-            await connection.run()
-        finally:
-            connections.discard(connection)
-            if task is not None:
-                tasks.discard(task)
+        await connections.run(Connection(application, http, settings.times, config, context, state, reader, writer))
 
     tls = _tls(settings)
     lifespan = Lifespan(wrap_app(app, 0, "asgi"), config, asyncio.get_running_loop(), state)
@@ -150,7 +140,7 @@ async def serve(
             entrance or Entrance(settings.most_handshakes),
             accept,
             tls,
-            lambda: len(connections) >= settings.most_connections,
+            lambda: connections.are_full,
         )
         if ready is not None:
             ready(listener.port)
@@ -161,7 +151,7 @@ async def serve(
             renewing.cancel()
             listener.close()
             await context.terminated.set()
-            await _drain(connections, tasks, settings)
+            await connections.drain(listener.entering, settings.drain_idle_seconds, settings.drain_seconds)
             await listener.end()
         await lifespan.wait_for_shutdown()
     finally:
@@ -191,19 +181,6 @@ async def _renew(settings: ServeSettings, context: ssl.SSLContext | None) -> Non
 def _written(settings: ServeSettings) -> list[tuple[int, int]]:
     files = (settings.certificate_file, settings.key_file)
     return [(found.st_mtime_ns, found.st_ino) for found in (one.stat() for one in files if one is not None)]
-
-
-async def _drain(connections: set[Connection], tasks: set[asyncio.Task[Any]], settings: ServeSettings) -> None:
-    """Let what is idle be used once more, close it, wait for the rest, and give up on what is left after `drain_seconds`."""
-    if tasks and settings.drain_idle_seconds:
-        await asyncio.wait(tuple(tasks), timeout=settings.drain_idle_seconds)
-    for connection in tuple(connections):
-        connection.close_if_idle()
-    if tasks:
-        await asyncio.wait(tuple(tasks), timeout=settings.drain_seconds)
-    for connection in tuple(connections):
-        connection.abort()
-    await asyncio.gather(*tuple(tasks), return_exceptions=True)
 
 
 def _make_config(settings: ServeSettings) -> Config:

@@ -106,6 +106,10 @@ class Workers:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            # From here on nobody follows a worker: what waits on its socket it must take itself, and does when it ends.
+            # Held open here, the sockets would go on taking connections that nobody will ever serve.
+            for one in self.sockets:
+                one.close()
             await asyncio.gather(*(self._end(one) for one in tuple(self._living)))
 
     async def replace_all(self) -> None:
