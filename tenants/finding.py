@@ -48,7 +48,7 @@ class Filter:
         return {name: value for name, value in found.items() if value is not None}
 
     def condition(self, first: int) -> tuple[str, list[Any]]:
-        """The condition on `register.opening o` with parameters from $first, and their values."""
+        """The condition on `register.opening o` of tenant $1, with parameters from $first, and their values."""
         parts: list[tuple[str, Any]] = []
         if self.taaksysteem is not None:
             parts.append(("o.taaksysteem_tenant_id = {}", self.taaksysteem[0]))
@@ -59,7 +59,7 @@ class Filter:
             parts.append(("o.doelbinding = {}", self.doelbinding))
         if self.rubrieken:
             # What a message holds stands sealed in its closing; whether it holds this is seen when that is opened.
-            asked = "(o.rubrieken LIKE ANY ({}) OR (o.api = 'berichten' AND o.operation = 'fetch'))"
+            asked = f"({_ASKED} OR (o.api = 'berichten' AND o.operation = 'fetch'))"
             parts.append((asked, [f"%{one}%" for one in sorted(self.rubrieken)]))
         if self.outcome is not None:
             parts.append((_OUTCOMES[self.outcome], self.outcome))
@@ -67,6 +67,11 @@ class Filter:
         return sql, [value for _, value in parts]
 
 
+# Which shapes name one of the rubrieken is seen once, not for every call; an opening of before says itself what it asked.
+_ASKED = (
+    "(o.question_shape_id IN (SELECT q.question_shape_id FROM register.question_shape q "
+    "WHERE q.tenant_id = $1 AND q.rubrieken LIKE ANY ({0})) OR o.rubrieken LIKE ANY ({0}))"
+)
 _CLOSED = "(SELECT c.outcome FROM register.closing c WHERE c.tenant_id = o.tenant_id AND c.id = o.id)"
 _OUTCOMES = {
     **dict.fromkeys(("beantwoord", "niet_beantwoord", "niet_verzonden"), f"{_CLOSED} = {{}}"),
@@ -74,6 +79,15 @@ _OUTCOMES = {
     "uitkomst_onbekend": f"o.refusal IS NULL AND {_CLOSED} IS NULL AND {{}} <> ''",
 }
 OUTCOMES = tuple(_OUTCOMES)
+OF_PERSONS = (
+    "unnest($2::uuid[], $3::uuid[], $4::uuid[]) y (person, floor, ceiling) CROSS JOIN LATERAL ("
+    "SELECT x.person, x.id FROM register.person x WHERE x.tenant_id = $1 AND x.person = y.person "
+    "AND x.id >= y.floor AND x.id < y.ceiling AND x.id >= $5 AND x.id < $6 OFFSET 0) p"
+)
+"""Calls about persons ($2, each an index within its year from $3 up to $4) in [$5, $6), as a FROM: one look-up per year.
+
+OFFSET keeps it that: PostgreSQL counts on every year for every person, and would rather read them all once.
+"""
 _EVERYTHING = Filter()
 
 
@@ -82,9 +96,7 @@ async def ids_of_person(
 ) -> list[UUID]:
     """Calls that told about a person, newest first. Each year's index is looked for in that year's partition alone."""
     rows = await connection.fetch(
-        "SELECT DISTINCT p.id FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) y (person, floor, ceiling) "
-        "JOIN register.person p ON p.tenant_id = $1 AND p.person = y.person AND p.id >= y.floor AND p.id < y.ceiling "
-        "WHERE p.id >= $5 AND p.id < $6 ORDER BY p.id DESC LIMIT $7",
+        f"SELECT DISTINCT p.id FROM {OF_PERSONS} ORDER BY p.id DESC LIMIT $7",  # noqa: S608
         tenant_id,
         [one.index for one in persons],
         [one.floor for one in persons],

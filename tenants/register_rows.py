@@ -18,7 +18,7 @@ _OPENINGS = (
     # Refused is inzage from the version on at which somebody granted that (Besluit BRP 46).
     "  o.hash, CASE WHEN m.inzage = 'refused' AND o.machtiging_version >= m.policy_version THEN m.inzage_article END "
     "  AS inzage_refused, o.data_key_id, o.sealed "
-    "FROM register.opening o LEFT JOIN registry.taaksysteem s "
+    "FROM register.opening_whole o LEFT JOIN registry.taaksysteem s "
     "  ON s.tenant_id = o.taaksysteem_tenant_id AND s.taaksysteem_id = o.taaksysteem_id "
     "LEFT JOIN registry.machtiging m ON m.tenant_id = o.tenant_id AND m.machtiging_id = o.machtiging_id "
     "WHERE o.tenant_id = $1 AND o.id = ANY ($2)"

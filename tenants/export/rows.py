@@ -42,7 +42,7 @@ def _columns(fields: Sequence[str]) -> str:
     return ", ".join(made)
 
 
-_OPENINGS: Final = f"SELECT {_columns(OPENING)}, hash, sealed FROM register.opening WHERE {_BETWEEN}"  # noqa: S608
+_OPENINGS: Final = f"SELECT {_columns(OPENING)}, hash, sealed FROM register.opening_whole WHERE {_BETWEEN}"  # noqa: S608
 _CLOSINGS: Final = f"SELECT {_columns(CLOSING)}, hash, sealed FROM register.closing WHERE {_BETWEEN}"  # noqa: S608
 _OPENING_HASHES: Final = f"SELECT id, hash FROM register.opening WHERE {_BETWEEN}"  # noqa: S608
 _WIJZIGINGEN: Final = (

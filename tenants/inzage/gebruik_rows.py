@@ -13,7 +13,7 @@ from uuid import UUID
 
 import asyncpg
 
-from tenants.finding import bounds_of, in_steps
+from tenants.finding import OF_PERSONS, bounds_of, in_steps
 from tenants.inzage.gathering import TooMuch
 from tenants.inzage.gebruik import (
     MOST,
@@ -144,9 +144,7 @@ async def consultations(made: Onderzoek) -> tuple[Geraadpleegd, ...]:
     floor, ceiling = bounds_of(made.period)
     async with reading_scope(made.connection, made.tenant_id, made.reading, actor=made.actor):
         rows = await made.connection.fetch(
-            "SELECT DISTINCT p.person, p.id FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) y (person, floor, ceiling) "
-            "JOIN register.person p ON p.tenant_id = $1 AND p.person = y.person AND p.id >= y.floor AND p.id < y.ceiling "
-            "WHERE p.id >= $5 AND p.id < $6 ORDER BY p.id LIMIT $7",
+            f"SELECT DISTINCT p.person, p.id FROM {OF_PERSONS} ORDER BY p.id LIMIT $7",  # noqa: S608
             made.tenant_id,
             [one.index for one in made.years],
             [one.floor for one in made.years],

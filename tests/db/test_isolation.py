@@ -15,7 +15,7 @@ SCHEMAS = ("registry", "register", "proef", "auth")
 REGISTER = [
     f"{schema}.{table}"
     for schema in ("register", "proef")
-    for table in ("opening", "closing", "person", "running", "fetched_message", "data_key", "writer")
+    for table in ("opening", "closing", "person", "question_shape", "running", "fetched_message", "data_key", "writer")
 ]
 
 

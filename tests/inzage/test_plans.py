@@ -92,8 +92,6 @@ def filled(postgres_cluster: Cluster, pki: Pki) -> Iterator[Filled]:
         archive = Archive(admin, registrar, keyrings, world)
         await archive.years(YEARS)
         await archive.fill(spread(40_000, FIRST, LAST, about=[ANNA], every=400))
-        # What an index-only scan needs to know, and autovacuum would tell in time.
-        await admin.execute("VACUUM register.person")
         for connection in (registrar, admin):
             await connection.close()
         return Filled(database, keyrings, world)
@@ -151,7 +149,8 @@ async def test_a_person_is_looked_up_by_index_in_twenty_years_with_few_locks(
     assert len(persons) == len(YEARS)
     floor, ceiling = bounds_of(WHOLE)
     plan, locks = await step(lambda: ids_of_person(reader, world.tenant_id, persons, floor, ceiling, 201))
-    assert scans(plan) == {"Index Only Scan"}
+    assert scans(plan) <= {"Index Scan", "Bitmap Heap Scan"}
+    assert {node["Actual Loops"] for node in plan if node.get("Relation Name", "") in touched(plan, "person")} == {1}
     assert len(touched(plan, "person")) == len(YEARS)
     assert locks < 70
 

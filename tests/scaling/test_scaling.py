@@ -66,10 +66,10 @@ async def test_what_is_everywhere_never_points_to_what_is_divided(admin):
 
 
 async def test_the_table_of_what_is_everywhere_names_what_exists_and_needs_it(admin):
-    """A table that has its tenant in its key is divided: nothing hides in the list."""
+    """A table of which an index leads with its tenant is divided: nothing hides in the list."""
     found = await admin.fetch(
         "SELECT n.nspname || '.' || c.relname AS name, EXISTS (SELECT 1 FROM pg_index i JOIN pg_attribute a "
-        "  ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey) WHERE i.indrelid = c.oid AND i.indisprimary "
+        "  ON a.attrelid = c.oid AND a.attnum = i.indkey[0] WHERE i.indrelid = c.oid "
         "  AND a.attname = 'tenant_id') AS keyed FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         "WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p') AND NOT c.relispartition",
         DIVIDED,
