@@ -20,6 +20,7 @@ from gateway.register_commands import register
 from gateway.registry_commands import registry
 from gateway.retention_commands import end_contract, retention
 from gateway.simulator.settings import Environment
+from gateway.starting import telling_why_not
 from gateway.telemetry import configure_logging
 from gateway.verbindingstest_command import verbindingstest
 from tenants.admins import Role
@@ -84,20 +85,21 @@ def gateway() -> None:
     from gateway.workers import WorkersFailing  # noqa: PLC0415
 
     config = _read(GatewayConfig.read)
+    configure_logging()
+    with telling_why_not() as beginning:
 
-    def ready(callers: int, watchers: int) -> None:
-        say_ready(port=callers, watch=watchers)
+        def ready(callers: int, watchers: int) -> None:
+            beginning.is_over = True
+            say_ready(port=callers, watch=watchers)
 
-    async def run(shutdown: asyncio.Event) -> None:
-        if config.workers == 1:
-            await run_gateway(config, shutdown=shutdown, ready=ready)
-        else:
-            await run_parent(config, shutdown=shutdown, ready=ready)
+        async def run(shutdown: asyncio.Event) -> None:
+            run_all = run_gateway if config.workers == 1 else run_parent
+            await run_all(config, shutdown=shutdown, ready=ready)
 
-    try:
-        run_until_signal(run, loop=config.loop)
-    except WorkersFailing as error:
-        raise click.ClickException(str(error)) from None
+        try:
+            run_until_signal(run, loop=config.loop)
+        except WorkersFailing as error:
+            raise click.ClickException(str(error)) from None
 
 
 @main.command(hidden=True)
@@ -111,13 +113,17 @@ def worker(slot: int, listen_fd: int, ready_fd: int) -> None:
 
     end_with_parent(ready_fd)
     config = settings_of_worker(_read(GatewayConfig.read), slot)
+    configure_logging()
+    with telling_why_not() as beginning:
 
-    async def run(shutdown: asyncio.Event) -> None:
-        await run_gateway(
-            config, shutdown=shutdown, listen_fd=listen_fd, ready=lambda _callers, watch: tell_ready(ready_fd, watch)
-        )
+        def ready(_callers: int, watchers: int) -> None:
+            beginning.is_over = True
+            tell_ready(ready_fd, watchers)
 
-    run_until_signal(run, loop=config.loop)
+        async def run(shutdown: asyncio.Event) -> None:
+            await run_gateway(config, shutdown=shutdown, listen_fd=listen_fd, ready=ready)
+
+        run_until_signal(run, loop=config.loop)
 
 
 @main.command()
@@ -128,18 +134,17 @@ def tenants() -> None:
     from tenants.config import TenantsConfig  # noqa: PLC0415
 
     config = _read(TenantsConfig.read)
-
-    async def run(shutdown: asyncio.Event) -> None:
-        await run_tenants(
-            config,
-            shutdown,
-            ready=lambda api, watchers: say_ready(port=api, watch=watchers),
-            serve_api=serve_strictly,
-        )
-
     configure_logging()
+    with telling_why_not() as beginning:
 
-    run_until_signal(run)
+        def ready(api: int, watchers: int) -> None:
+            beginning.is_over = True
+            say_ready(port=api, watch=watchers)
+
+        async def run(shutdown: asyncio.Event) -> None:
+            await run_tenants(config, shutdown, ready=ready, serve_api=serve_strictly)
+
+        run_until_signal(run)
 
 
 @main.command()
