@@ -166,13 +166,22 @@ def sealer() -> None:
 @main.command()
 @click.option("--database-url", envvar="KOPPELPUNT_DATABASE_URL", help="Of a user that may make roles and schemas.")
 @click.option("--database-url-file", envvar="KOPPELPUNT_DATABASE_URL_FILE", type=_FILE, help="A file with that URL.")
-def migrate(database_url: str | None, database_url_file: Path | None) -> None:
-    """Bring the database to this version. Safe to run twice, and beside the version before."""
+@click.option("--finish", is_flag=True, help="Also what had to wait until no process of the version before runs.")
+def migrate(database_url: str | None, database_url_file: Path | None, *, finish: bool) -> None:
+    """Bring the database to this version. Safe to run twice, and (but for --finish) beside the version before."""
     from migrations.command import migrate as run  # noqa: PLC0415
+    from migrations.finishing import UnfinishedError  # noqa: PLC0415
+    from migrations.finishing import finish as run_finish  # noqa: PLC0415
 
     if (database_url is None) == (database_url_file is None):
         raise click.UsageError("Give --database-url or --database-url-file, and not both.")
-    run(database_url or _tell(lambda: Path(database_url_file or "").read_text(encoding="utf-8").strip()))
+    url = database_url or _tell(lambda: Path(database_url_file or "").read_text(encoding="utf-8").strip())
+    run(url)
+    if finish:
+        try:
+            run_finish(url)
+        except UnfinishedError as error:
+            raise click.ClickException(str(error)) from None
 
 
 @main.command()

@@ -5,6 +5,7 @@ nothing ever ran, the migration does it itself.
 """
 
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
@@ -33,43 +34,52 @@ class UnfinishedError(Exception):
     """Something long stands in the way of a short lock. Nothing is broken, and it can be tried again."""
 
 
-def finish(url: str) -> None:
+def finish(url: str, most_wait: float = 5) -> None:
     """Finish what the newest migration left. Calls go on meanwhile: indexes are built beside them.
 
     `url` is that of `migrate`. Only when every process is of this release: one of before reads an opening that names
-    what it asked as if it had asked nothing. Raises UnfinishedError, psycopg.OperationalError.
+    what it asked as if it had asked nothing. `most_wait`: seconds for each short lock that calls need too; to ask again
+    is better than a queue of calls. Raises UnfinishedError, psycopg.OperationalError.
     """
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(urlunsplit(urlsplit(url)._replace(scheme="postgresql")), autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(19265, 0)")
         connection.execute("SET ROLE koppelpunt_owner")
-        # A short lock that calls wait for too is not waited for longer: asking again is better than a queue of calls.
-        connection.execute("SET lock_timeout = '5s'")
         try:
             connection.execute(_SHAPES_KEPT)
             for schema in _SCHEMAS:
-                _index_persons(connection, schema)
+                _index_persons(connection, schema, most_wait)
         except psycopg.errors.LockNotAvailable as error:
             raise UnfinishedError("A long transaction uses the register: try again when it has ended.") from error
 
 
-def _index_persons(connection: Connection, schema: str) -> None:
+def _index_persons(connection: Connection, schema: str, most_wait: float) -> None:
     """Put the index of persons alone in the place of the key with everything in it, partition by partition."""
     table, index = f"{schema}.person", f"{schema}.{_PERSONS}"
     if connection.execute(_HAS_KEY, (table,)).fetchone() is None:
         return
     parent = sql.Identifier(schema, "person")
+    _wait(connection, most_wait)
     # Partitions that are made from here on have it of themselves.
     connection.execute(
         sql.SQL("CREATE INDEX IF NOT EXISTS {} ON ONLY {} (tenant_id, person)").format(sql.Identifier(_PERSONS), parent)
     )
     for (partition,) in connection.execute(_UNINDEXED, (table, index)).fetchall():
-        name = sql.Identifier(schema, f"{partition}_of_tenant")
-        if connection.execute(_BROKEN_OFF, (f"{schema}.{partition}_of_tenant",)).fetchone():
+        own = f"{partition}_of_tenant"
+        name = sql.Identifier(schema, own)
+        if connection.execute(_BROKEN_OFF, (f"{schema}.{own}",)).fetchone():
             connection.execute(sql.SQL("DROP INDEX {}").format(name))
+        # Nobody waits for this one, however long it waits itself.
+        _wait(connection, 0)
         connection.execute(
             sql.SQL("CREATE INDEX CONCURRENTLY IF NOT EXISTS {} ON {} (tenant_id, person)").format(
-                sql.Identifier(f"{partition}_of_tenant"), sql.Identifier(schema, partition)
+                sql.Identifier(own), sql.Identifier(schema, partition)
             )
         )
+        _wait(connection, most_wait)
         connection.execute(sql.SQL("ALTER INDEX {} ATTACH PARTITION {}").format(sql.Identifier(schema, _PERSONS), name))
     connection.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT person_pkey").format(parent))
+
+
+def _wait(connection: Connection, seconds: float) -> None:
+    """How long a lock may be waited for; 0 is for ever."""
+    connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{int(seconds * 1000)}ms",))

@@ -39,6 +39,8 @@ async def test_every_kind_of_row_is_verified(stage, tmp_path):
 
 ALTERATIONS = {
     "metadata": "UPDATE register.opening SET doelbinding = 'iets anders' WHERE number = 70",
+    "what was asked": "UPDATE register.question_shape SET rubrieken = '010120'",
+    "what was asked taken away": "DELETE FROM register.question_shape",
     "sealed bytes": "UPDATE register.opening SET sealed = sealed || 'x' WHERE number = 70",
     "sealed bytes of a closing": "UPDATE register.closing SET sealed = 'x' WHERE number = 70",
     "the outcome": "UPDATE register.closing SET outcome = 'niet_verzonden' WHERE number = 70",
