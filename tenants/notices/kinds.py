@@ -168,6 +168,20 @@ GEBEURTENISSEN: Final[Mapping[str, Gebeurtenis]] = {
         "Beheer door {aan} beëindigd", "Het beheermandaat {nummer} aan {aan} is op {moment} beëindigd.",
         "U hoeft niets te doen.", FG,
     ),
+    "contact_gewijzigd": Gebeurtenis(
+        "Uw contact {nummer} ({soort}) wordt ergens anders gewaarschuwd",
+        "Contact {nummer} ({soort}) is op {moment} gewijzigd: meldingen gaan van nu af naar een ander adres. Dit bericht gaat ook "
+        "naar het oude adres.",
+        "Klopt dit niet, neem dan contact op met wie bij uw organisatie beheert; de historie zegt wie het deed (GET /v1/wijzigingen).",
+        FG,
+    ),
+    "contact_beeindigd": Gebeurtenis(
+        "Uw contact {nummer} ({soort}) wordt niet meer gewaarschuwd",
+        "Contact {nummer} ({soort}) is op {moment} beëindigd: meldingen gaan daar niet meer heen. Dit is daar het laatste bericht, op "
+        "wat nog onderweg was na.",
+        "Klopt dit niet, neem dan contact op met wie bij uw organisatie beheert; de historie zegt wie het deed (GET /v1/wijzigingen).",
+        FG,
+    ),
     "controlepunt_te_laat": Gebeurtenis(
         "Controlepunten van uw register komen niet aan",
         "Bestemming {nummer} heeft sinds {moment} geen nieuw controlepunt van uw register. Zolang dat zo is, kan daar niemand "

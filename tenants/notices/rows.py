@@ -53,7 +53,8 @@ async def read_facts(connection: asyncpg.Connection, now: datetime) -> list[Fact
     """What ends soon, what happened lately and what is the case, of all tenants."""
     ends = await connection.fetch("SELECT * FROM registry.meldingsfeiten_einde($1)", now)
     here = await connection.fetch("SELECT * FROM registry.meldingsfeiten_nu($1)", now)
-    return [_fact(row) for row in (*ends, *here)]
+    former = await connection.fetch("SELECT * FROM registry.meldingsfeiten_contact()")
+    return [_fact(row) for row in (*ends, *here, *former)]
 
 
 async def read_late_checkpoints(connection: asyncpg.Connection, now: datetime, late_after: timedelta) -> list[Fact]:
