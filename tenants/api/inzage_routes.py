@@ -4,6 +4,7 @@ from typing import Final
 
 from tenants.admins import Role
 from tenants.api import controle, controle_shapes, doelbindingen, inzage, inzage_shapes
+from tenants.api.lezingen import LEZING_ROUTES
 from tenants.api.outcomes import OUTCOME_ROUTES
 from tenants.api.routing import Route
 
@@ -172,5 +173,6 @@ INZAGE_ROUTES: Final[tuple[Route, ...]] = (
         answers={200: doelbindingen.Doelbinding},
         body=doelbindingen.NieuweOmschrijving,
     ),
+    *LEZING_ROUTES,
     *OUTCOME_ROUTES,
 )
