@@ -3,7 +3,9 @@
 A slice is a number of openings, then the closings and wijzigingen that are not newer. So a closing's leaf always comes
 after that of its opening, and not long after it: whoever verifies holds few openings in mind. Every number that a writer
 skipped is looked for; what is found late is sealed late, what is not found is a fault that stays until someone answers
-for it. Sealing itself goes on: what is lost must not take the proof of the rest with it.
+for it. What each row hashes to is made again before it is sealed: a row that says something else than its hash is sealed
+by that hash, and a fault that halts the signing. Sealing itself goes on: what is lost must not take the proof of the rest
+with it.
 """
 
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ import structlog
 
 from tenants.leaves import Kind
 from tenants.sealer.growing import Row, find_gaps, grow, still_missing, with_late_rows
+from tenants.sealer.rehashing import find_altered, places_of
 from tenants.sealer.trees import (
     append_leaves,
     find_late_rows,
@@ -85,10 +88,13 @@ async def _seal_batch(
             faults.append((gap.tenant_id, "row_missing", f"{kind} {numbers} of writer {gap.writer_id}"))
     rows = with_late_rows(found, late)
     trees = await read_trees(connection, {row.tenant_id for row in rows})
+    altered = await find_altered(connection, kind, rows)
     growth = grow(kind, rows, trees)
+    halting = [(tenant_id, "row_altered", place) for tenant_id, place in places_of(kind, rows, growth, altered)]
     async with connection.transaction():
         await append_leaves(connection, kind, found[-1], growth, now)
         await note_faults(connection, faults)
-    for tenant_id, code, place in faults:
+        await note_faults(connection, halting, halts=True)
+    for tenant_id, code, place in (*faults, *halting):
         log.error("register_fault", tenant=tenant_id, code=code, place=place)
     return Sealed(len(rows), missing), found[-1]

@@ -2,7 +2,7 @@
 
 Before each signature: the new tree must begin with the one that was signed before (by a proof over the nodes that are
 kept), so that no two checkpoints can ever contradict each other; and rows drawn at random among all that were sealed must
-still be what was sealed, each proved up to the new root. What fails is noted, halts the signing of that one tree, and
+still say what was sealed: each is hashed again, and proved up to the new root. What fails is noted, halts the signing of that one tree, and
 rings. The checkpoint before is taken from PostgreSQL and, where the sealer has a directory of its own, from there too:
 a database that was put back to an older state does not know what was signed since.
 """
@@ -22,7 +22,8 @@ from tenants.faults import NotFound
 from tenants.leaves import Kind, hash_of_leaf, unpack_entries
 from tenants.merkle import Frontier, consistency_spans, inclusion_spans, is_consistent, is_included
 from tenants.sealer.notes import read_kept, write_kept
-from tenants.sealer.trees import note_faults
+from tenants.sealer.rehashing import place_of, rehash
+from tenants.sealer.trees import is_answered, note_faults
 from tenants.tree_nodes import TreeDamaged, read_leaf_hashes, read_proofs
 
 SAMPLES = 4
@@ -51,6 +52,16 @@ class Unsigned:
     oin: str
     tree: Frontier
     before: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf and the row that it is of."""
+
+    index: int
+    kind: Kind
+    number: UUID | int
+    hash: bytes
 
 
 class Refused(Exception):
@@ -144,7 +155,10 @@ async def _must_begin_with(
 
 
 async def _must_hold_rows(connection: asyncpg.Connection, tenant_id: int, made: Checkpoint, samples: int) -> None:
-    """Look again at rows drawn at random: each must be there, hash as it did, and stand in the tree where it stood."""
+    """Look again at rows drawn at random: each must be there, hash as it did, and stand in the tree where it stood.
+
+    A row that somebody answered for already does not halt again; `register verify` names it for ever.
+    """
     drawn = sorted({random.randrange(made.size) for _ in range(samples)})
     proofs = await read_proofs(connection, tenant_id, [inclusion_spans(index, made.size) for index in drawn])
     for index, proof in zip(drawn, proofs, strict=True):
@@ -152,11 +166,19 @@ async def _must_hold_rows(connection: asyncpg.Connection, tenant_id: int, made: 
         if not is_included(leaf, index, made.size, proof, made.root):
             raise Refused("tree_damaged", f"leaf {index} is not in the tree any more")
         kind, number = await _entry(connection, tenant_id, index)
-        found = await _row_hash(connection, tenant_id, kind, number)
-        if found is None and not await _is_destroyed(connection, tenant_id, index, kind, made):
-            raise Refused("row_vanished", f"leaf {index}, {kind} {number}")
-        if found is not None and hash_of_leaf(kind, number, found) != leaf:
-            raise Refused("row_altered", f"leaf {index}, {kind} {number}")
+        code = await _fault_of_row(connection, tenant_id, Leaf(index, kind, number, leaf), made)
+        place = place_of(index, kind, number)
+        if code is not None and not await is_answered(connection, tenant_id, code, place):
+            raise Refused(code, place)
+
+
+async def _fault_of_row(connection: asyncpg.Connection, tenant_id: int, leaf: Leaf, made: Checkpoint) -> str | None:
+    """What is wrong with the row of a leaf; None when it says what was sealed, or went with proof."""
+    found = (await rehash(connection, leaf.kind, [(tenant_id, leaf.number)])).get((tenant_id, leaf.number))
+    if found is None:
+        gone = await _is_destroyed(connection, tenant_id, leaf.index, leaf.kind, made)
+        return None if gone else "row_vanished"
+    return None if found.holds and hash_of_leaf(leaf.kind, leaf.number, found.made) == leaf.hash else "row_altered"
 
 
 async def _entry(connection: asyncpg.Connection, tenant_id: int, index: int) -> tuple[Kind, UUID | int]:
@@ -170,16 +192,6 @@ async def _entry(connection: asyncpg.Connection, tenant_id: int, index: int) -> 
     except (KeyError, ValueError):
         raise Refused("tree_damaged", f"leaf {index} does not say which row it is") from None
     return kind, number
-
-
-async def _row_hash(connection: asyncpg.Connection, tenant_id: int, kind: Kind, number: UUID | int) -> bytes | None:
-    statement = (
-        "SELECT hash FROM registry.wijziging WHERE tenant_id = $1 AND number = $2"
-        if kind == "wijziging"
-        else f"SELECT hash FROM register.{kind} WHERE tenant_id = $1 AND id = $2"  # noqa: S608 - a literal
-    )
-    found: bytes | None = await connection.fetchval(statement, tenant_id, number)
-    return found
 
 
 async def _is_destroyed(

@@ -153,3 +153,9 @@ async def note_faults(
     """Note what is wrong with these tenants' trees: (tenant, code, place). `halts` stops the signing."""
     for tenant_id, code, place in faults:
         await connection.execute("SELECT register.note_seal_fault($1, $2, $3, $4)", tenant_id, code, place, halts)
+
+
+async def is_answered(connection: asyncpg.Connection, tenant_id: int, code: str, place: str) -> bool:
+    """Whether somebody answered already for just this fault."""
+    answered: bool = await connection.fetchval("SELECT register.is_answered($1, $2, $3)", tenant_id, code, place)
+    return answered

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from tenants.leaves import unpack_entries
 from tenants.sealer.sealing import seal_slice
 from tenants.sealer.signing import Signer, list_unsigned, sign_tree
 from tests.db.calls import Writer, closing, data_key, opening, uuid7
@@ -65,3 +66,15 @@ async def sign_all(sealing: asyncpg.Connection, signer: Signer, samples: int = 4
 async def faults(connection: asyncpg.Connection) -> list[tuple[int, str, str]]:
     rows = await connection.fetch("SELECT tenant_id, code, place FROM register.seal_fault ORDER BY number")
     return [tuple(row) for row in rows]
+
+
+async def leaves(connection: asyncpg.Connection, tenant_id: int) -> list[tuple[str, Any]]:
+    rows = await connection.fetch(
+        "SELECT entries FROM register.leaf_run WHERE tenant_id = $1 ORDER BY first", tenant_id
+    )
+    return [one for row in rows for one in unpack_entries(row["entries"])]
+
+
+async def size(connection: asyncpg.Connection, tenant_id: int) -> int:
+    found: int = await connection.fetchval("SELECT size FROM register.tree WHERE tenant_id = $1", tenant_id)
+    return found

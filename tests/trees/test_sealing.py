@@ -2,31 +2,16 @@
 
 import asyncio
 import hashlib
-from typing import Any
-from uuid import UUID
 
 import asyncpg
 import pytest
 
-from tenants.leaves import unpack_entries
 from tenants.merkle import Frontier, inclusion_spans, is_included
 from tenants.scope import tenant_scope
 from tenants.sealer.sealing import CursorAhead, seal_slice
 from tenants.tree_nodes import read_leaf_hashes, read_proofs
 from tests.db.calls import closing, data_key, opening, uuid7
-from tests.trees.stage import Calls, faults, seal
-
-
-async def leaves(connection: asyncpg.Connection, tenant_id: int) -> list[tuple[str, Any]]:
-    rows = await connection.fetch(
-        "SELECT entries FROM register.leaf_run WHERE tenant_id = $1 ORDER BY first", tenant_id
-    )
-    return [one for row in rows for one in unpack_entries(row["entries"])]
-
-
-async def size(connection: asyncpg.Connection, tenant_id: int) -> int:
-    found: int = await connection.fetchval("SELECT size FROM register.tree WHERE tenant_id = $1", tenant_id)
-    return found
+from tests.trees.stage import Calls, faults, leaves, seal, size
 
 
 async def test_each_row_of_a_tenant_becomes_one_leaf_of_its_own_tree(calls, sealing, world, other, admin):
@@ -182,52 +167,6 @@ async def test_writers_that_commit_roll_back_and_die_lose_nothing_and_leave_no_g
     assert await faults(admin) == []
 
 
-async def test_a_row_that_was_taken_away_before_it_was_sealed_is_missed_by_its_number(calls, sealing, world, admin):
-    ids = await calls.record(world, 6)
-    await admin.execute("DELETE FROM register.opening WHERE id = ANY($1)", sorted(ids)[1:3])
-    await admin.execute("DELETE FROM register.closing WHERE id = $1", sorted(ids)[4])
-    await seal(sealing)
-    writer_id = calls.writer.writer_id
-    assert await faults(admin) == [
-        (world.tenant_id, "row_missing", f"opening 2-3 of writer {writer_id}"),
-        (world.tenant_id, "row_missing", f"closing 5 of writer {writer_id}"),
-    ]
-    await calls.record(world, 2)
-    await seal(sealing)
-    assert len(await faults(admin)) == 2
-
-
-async def test_a_row_that_the_sealer_had_passed_by_is_sealed_when_the_next_number_shows_it(
-    begin_writer, connect, sealing, world, other, admin
-):
-    """A transaction that has its number before it writes the register: the gateway has none, and nothing may be lost."""
-    session, other_session = Calls(await begin_writer()), Calls(await begin_writer())
-    transaction = session.writer.connection.transaction()
-    await transaction.start()
-    await session.writer.connection.fetchval("SELECT pg_current_xact_id()::text")
-    await other_session.record(other, 1)
-    await seal(sealing)
-    (passed,) = await session.open(world)
-    await transaction.commit()
-    await seal(sealing)
-    assert ("opening", passed["id"]) not in await leaves(admin, world.tenant_id)
-    await session.open(world)
-    await seal(sealing)
-    found = [number for kind, number in await leaves(admin, world.tenant_id) if kind == "opening"]
-    assert len(found) == 2
-    assert found[0] == passed["id"]
-    assert await faults(admin) == []
-
-
-async def test_a_number_that_comes_twice_is_told(calls, sealing, world, admin):
-    await calls.record(world, 2)
-    await seal(sealing)
-    calls.openings[world.tenant_id] = 1
-    (again,) = await calls.open(world)
-    await seal(sealing)
-    assert await faults(admin) == [(world.tenant_id, "number_repeated", f"opening {again['id']}")]
-
-
 async def test_two_sealers_at_once_never_seal_a_row_twice(calls, connect, sealing, world, admin):
     await calls.record(world, 120)
     second = await connect("sealer")
@@ -251,48 +190,6 @@ async def test_a_logical_copy_in_which_transactions_mean_nothing_is_not_sealed_o
     await admin.execute("UPDATE register.seal_cursor SET tx = '999999999999'")
     with pytest.raises(CursorAhead):
         await seal_slice(sealing)
-
-
-async def test_the_sealer_appends_only_behind_the_last_leaf(calls, sealing, world):
-    await calls.record(world)
-    await seal(sealing)
-    total = await size(sealing, world.tenant_id)
-    for first in (0, total - 1, total + 1):
-        run = (world.tenant_id, first, 1, None, b"\x03" + bytes(16), bytes(32), bytes(32))
-        with pytest.raises((asyncpg.SerializationError, asyncpg.UniqueViolationError)):
-            await sealing.execute(
-                "SELECT register.append_leaves('opening', '99999999'::xid8, 1, $1, $2, '{}', '{}')",
-                UUID(int=5), [run],
-            )  # fmt: skip
-    for statement in (
-        "UPDATE register.leaf_run SET count = 1",
-        "DELETE FROM register.tree_node",
-        "DELETE FROM register.checkpoint",
-    ):
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await sealing.execute(statement)
-
-
-async def test_the_owner_of_the_tables_cannot_change_what_was_sealed_either(calls, connect, sealing, world):
-    await calls.record(world)
-    await seal(sealing)
-    owner = await connect("owner")
-    for table in ("leaf_run", "tree_node", "checkpoint"):
-        assert await owner.execute(f"DELETE FROM register.{table}") == "DELETE 0"  # noqa: S608
-    assert await owner.execute("UPDATE register.leaf_run SET count = 1") == "UPDATE 0"
-    assert await size(sealing, world.tenant_id) > 0
-
-
-async def test_a_tenants_tree_is_seen_in_its_own_scope_only(calls, connect, sealing, world, other):
-    await calls.record(world)
-    await calls.record(other)
-    await seal(sealing)
-    reader = await connect("inzage")
-    assert await reader.fetchval("SELECT count(*) FROM register.tree") == 0
-    async with tenant_scope(reader, world.tenant_id, actor="auditor"):
-        for table in ("tree", "leaf_run"):
-            rows = await reader.fetch(f"SELECT DISTINCT tenant_id FROM register.{table}")  # noqa: S608
-            assert [row[0] for row in rows] == [world.tenant_id]
 
 
 async def test_a_call_that_ends_long_after_it_began_is_sealed_with_its_own_time(calls, sealing, world, admin):
