@@ -155,6 +155,11 @@ class Protocolregel:
         return self.closing is not None and self.closing.outcome == "niet_beantwoord" and self.closing.status is None
 
     @property
+    def unknown(self) -> bool:
+        """Whether nobody here knows what RvIG did with it: no closing, or sent and not answered. A refused attempt never left."""
+        return self.refusal is None and (self.closing is None or self.unanswered)
+
+    @property
     def cause(self) -> Cause | None:
         """Why it is not known what became of it; None when that is known."""
         return "rvig_antwoordt_niet" if self.unanswered else self.open_cause

@@ -128,7 +128,7 @@ async def maak_datalekrapport(asked: Asked) -> Answer:
             return Answer(200, datalek_counted(made, await datalek_rows.count(made), wanted))
         omvang = await datalek_rows.measure(made)
     if wanted.vorm == "csv":
-        return file_of(reached_as_csv(omvang), "text/csv", f"datalek-{made.reading}.csv")
+        return file_of(reached_as_csv(omvang, made.destroyed), "text/csv", f"datalek-{made.reading}.csv")
     return Answer(200, datalek_measured(made, omvang, wanted))
 
 

@@ -224,6 +224,12 @@ class Datalekrapport(Shape):
     personen: int
     zonder_nummer: int
     zonder_afsluiting: int
+    uitkomst_onbekend: int = Field(
+        description="Bevragingen waarvan niet bekend is wat RvIG ermee deed: zonder afsluiting, of verzonden en niet beantwoord."
+    )
+    onbekend_over_wie: int | None = Field(
+        description="Daarvan: de vraag noemt niemand bij nummer, dus zij kan over iedereen gaan. Null zolang niets geopend is."
+    )
     niet_te_openen: int
     vernietigde_jaren: list[int]
     bereikt: list[BereiktePersoon] | None

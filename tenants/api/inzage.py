@@ -31,9 +31,10 @@ from tenants.inzage.verzoek import (
     OutOfOrder,
     Stapsoort,
     Vertegenwoordiger,
+    note_of_outcome,
     whole_period,
 )
-from tenants.inzage.verzoeken import list_verzoeken, lock_verzoek, make_verzoek, note_stap, read_verzoek
+from tenants.inzage.verzoeken import count_late, list_verzoeken, lock_verzoek, make_verzoek, note_stap, read_verzoek
 from tenants.model import Bsn
 from tenants.recording import Period, Reading
 from tenants.scope import tenant_scope
@@ -73,18 +74,19 @@ async def maak_inzageverzoek(asked: Asked) -> Answer:
 
 
 async def toon_inzageverzoeken(asked: Asked) -> Answer:
-    """GET: requests, newest first, with their term; whom they are about is not opened."""
+    """GET: requests with their term, the most pressing first; whom they are about is not opened."""
     query, now = cast("shapes.InzageverzoekenVraag", asked.query), datetime.now(UTC)
     async with _in_scope(asked) as connection:
         found = await list_verzoeken(
-            connection, asked.tenant_id, before=query.voor, limit=query.aantal + 1, only_open=query.open
+            connection, asked.tenant_id, after=query.voor, limit=query.aantal + 1, only_open=query.open
         )
+        late = await count_late(connection, asked.tenant_id, now.astimezone(AMSTERDAM).date())
     shown = found[: query.aantal]
     return Answer(
         200,
         shapes.Inzageverzoeken(
             inzageverzoeken=[verzoek_shape(one, now) for one in shown],
-            te_laat=sum(one.is_late(now) for one in shown),
+            te_laat=late,
             volgende=shown[-1].number if len(found) > len(shown) else None,
         ),
     )
@@ -139,11 +141,14 @@ async def maak_uitkomst(asked: Asked) -> Answer:
             connection, asked.rooms.register, asked.tenant_id, betrokkenen.subject, verzoek.period, reading,
             actor=asked.by.actor,
         )  # fmt: skip
-        # Recorded before anything is told: what left this process was an outcome, whatever became of it.
+        # Recorded before anything is told: what left this process was an outcome, whatever became of it. While the register was
+        # read somebody may have closed the request; then nothing is told any more.
         async with tenant_scope(connection, asked.tenant_id, actor=asked.by.actor):
+            await lock_verzoek(connection, asked.tenant_id, verzoek.number)
+            _must_take(await _read(connection, asked), "uitkomst", now, datetime.now(UTC))
             await note_stap(
                 connection, asked.tenant_id, verzoek.number, "uitkomst", actor=asked.by.actor, done_at=now,
-                note=f"{wanted.vorm}, voor de {wanted.voor}", reading=gathered.reading,
+                note=note_of_outcome(wanted.vorm, wanted.voor), reading=gathered.reading,
             )  # fmt: skip
     rapport = make_rapport(
         gathered,
@@ -176,7 +181,7 @@ async def maak_correctielijst(asked: Asked) -> Answer:
         )
     found = recipients_of(gathered, wanted.rubrieken)
     if wanted.vorm == "csv":
-        return file_of(recipients_as_csv(found), "text/csv", f"correctielijst-{gathered.reading}.csv")
+        return file_of(recipients_as_csv(found, gathered), "text/csv", f"correctielijst-{gathered.reading}.csv")
     return Answer(200, correctielijst(gathered, wanted.rubrieken, found))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from tenants.api import inzage_shapes as shapes
 from tenants.api.register_shapes import Periode
 from tenants.api.routing import Answer
-from tenants.inzage.correctie import Ontvanger
+from tenants.inzage.correctie import Ontvanger, untold_in
 from tenants.inzage.rapport import MEDEDELING, VINDBAAR, Rapport
 from tenants.inzage.verstrekkingen import Gathered
 from tenants.inzage.verzoek import Inzageverzoek, Stap
@@ -123,7 +123,7 @@ def correctielijst(gathered: Gathered, rubrieken: Sequence[str], found: Sequence
             for one in found
         ],
         vernietigde_jaren=list(gathered.destroyed_years),
-        onbekend=gathered.untold,
+        onbekend=untold_in(gathered),
     )
 
 

@@ -114,7 +114,7 @@ class InzageverzoekMetBetrokkene(Inzageverzoek):
 
 
 class Inzageverzoeken(Shape):
-    """A page of requests, newest first; `teLaat` is how many of them are late."""
+    """A page of requests, of the open ones that first of which the term ends first; `teLaat` is how many there are late in all."""
 
     inzageverzoeken: list[Inzageverzoek]
     te_laat: int
@@ -122,7 +122,9 @@ class Inzageverzoeken(Shape):
 
 
 class InzageverzoekenVraag(QueryShape):
-    voor: int | None = Field(default=None, ge=1, le=2**62, description="Alleen verzoeken met een lager nummer.")
+    voor: int | None = Field(
+        default=None, ge=1, le=2**62, description="Verder vanaf 'volgende' van het vorige antwoord."
+    )
     open: bool = Field(default=False, description="Alleen verzoeken die nog niet zijn afgesloten.")
     aantal: int = Field(default=100, ge=1, le=MOST_ROWS)
 

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
 
-from tenants.inzage.rapport import MEDEDELING, VINDBAAR, Blok, Rapport, Regel, blokken_of
+from tenants.inzage.rapport import Blok, Rapport, Regel, blokken_of, enumerated, left_out
 from tenants.inzage.verzoek import Betrokkenen
 
 _MAANDEN: Final = (
@@ -76,7 +76,7 @@ def letter_of(rapport: Rapport, betrokkenen: Betrokkenen, hoofd: Briefhoofd) -> 
         "aanhef": f"Geachte {reader.naam},",
         "inleiding": [_opening(rapport, betrokkenen), _summary(rapport)],
         "hoofdstukken": _chapters(rapport),
-        "niet_in_overzicht": _left_out(rapport),
+        "niet_in_overzicht": list(left_out(rapport)),
         "rechten": _rights(rapport),
         "ondertekening": list(hoofd.ondertekening) or [rapport.organisatie],
     }
@@ -105,7 +105,7 @@ def moments_in_words(moments: Iterable[datetime]) -> list[str]:
         if len(times) > _MOST_TIMES:
             told.append(f"{in_words(day)}, {len(times)} keer tussen {times[0]} en {times[-1]} uur")
         else:
-            told.append(f"{in_words(day)}, {_and(list(dict.fromkeys(times)))} uur")
+            told.append(f"{in_words(day)}, {enumerated(list(dict.fromkeys(times)))} uur")
     return told
 
 
@@ -171,21 +171,3 @@ def _rights(rapport: Rapport) -> list[str]:
     if rapport.wet == "wet-brp-3.22":
         return [kept, _RECHT_WET_BRP, _KLACHT]
     return [f"De gegevens komen uit de basisregistratie personen (BRP). {kept}", _RECHT_AVG, _KLACHT]
-
-
-def _left_out(rapport: Rapport) -> list[str]:
-    told = [MEDEDELING, VINDBAAR]
-    if rapport.vernietigde_jaren:
-        years = _and([str(year) for year in rapport.vernietigde_jaren])
-        told.append(f"De vastlegging over {years} is na afloop van de bewaartermijn vernietigd.")
-    if rapport.onbekend:
-        calls = "één vraag" if rapport.onbekend == 1 else f"{rapport.onbekend} vragen"
-        told.append(
-            f"Van {calls} in deze periode is door een storing niet bekend of er gegevens zijn verstrekt, en is niet vast te "
-            "stellen over wie het ging."
-        )
-    return told
-
-
-def _and(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} en {parts[-1]}"

@@ -53,26 +53,34 @@ def recipients_of(gathered: Gathered, rubrieken: Iterable[str]) -> tuple[Ontvang
     return tuple(sorted(made, key=lambda one: one.laatste, reverse=True))
 
 
-def recipients_as_csv(ontvangers: Iterable[Ontvanger]) -> bytes:
-    """One line per recipient."""
+def recipients_as_csv(ontvangers: Iterable[Ontvanger], gathered: Gathered) -> bytes:
+    """One line per recipient; last what the list cannot tell: of how many calls, and over which years."""
     heading = ("organisatie", "ontvanger", "grondslag", "doel", "uitkomst", "gegevens", "eerste", "laatste", "aantal")
-    return as_csv(
-        heading,
+    lines = (
         (
-            (
-                one.organisatie,
-                one.ontvanger,
-                one.grondslag,
-                one.doelbinding,
-                UITKOMSTEN[one.uitkomst],
-                "niet meer vast te stellen" if one.gegevens is None else "; ".join(one.gegevens),
-                one.eerste.isoformat(timespec="seconds"),
-                one.laatste.isoformat(timespec="seconds"),
-                str(len(one.ids)),
-            )
-            for one in ontvangers
-        ),
+            one.organisatie,
+            one.ontvanger,
+            one.grondslag,
+            one.doelbinding,
+            UITKOMSTEN[one.uitkomst],
+            "niet meer vast te stellen" if one.gegevens is None else "; ".join(one.gegevens),
+            one.eerste.isoformat(timespec="seconds"),
+            one.laatste.isoformat(timespec="seconds"),
+            str(len(one.ids)),
+        )
+        for one in ontvangers
     )
+    return as_csv(heading, (*lines, *_not_in_it(gathered)))
+
+
+def untold_in(gathered: Gathered) -> int:
+    """Calls that may have told about the person and name nobody: refused inzage or not, their recipients must be told."""
+    return gathered.untold + gathered.untold_refused
+
+
+def _not_in_it(gathered: Gathered) -> Iterable[tuple[str, str]]:
+    yield "Bevragingen waarvan de uitkomst onbekend is en die niemand noemen", str(untold_in(gathered))
+    yield "Jaren waarvan de vastlegging vernietigd is", ", ".join(map(str, gathered.destroyed_years)) or "geen"
 
 
 def _ontvanger(

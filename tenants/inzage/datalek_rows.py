@@ -46,6 +46,7 @@ class Telling:
     personen: int
     zonder_nummer: int
     zonder_afsluiting: int
+    uitkomst_onbekend: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +101,14 @@ async def begin(
 
 async def count(made: Zoektocht) -> Telling:
     """Count without opening anything. Each month is a step."""
-    totals = [0, 0, 0, 0]
+    totals = [0, 0, 0, 0, 0]
     for low, high, user in await made.windows():
         condition, values = made.bereik.wanted.condition(5)
         async with reading_scope(made.connection, made.tenant_id, made.reading, actor=made.actor):
             row = await made.connection.fetchrow(
                 "SELECT count(*), COALESCE(sum(c.persons), 0)::bigint, COALESCE(sum(c.unidentified), 0)::bigint, "  # noqa: S608
-                "  count(*) FILTER (WHERE c.id IS NULL AND o.refusal IS NULL) "
+                "  count(*) FILTER (WHERE c.id IS NULL AND o.refusal IS NULL), "
+                "  count(*) FILTER (WHERE o.refusal IS NULL AND (c.id IS NULL OR (c.outcome = 'niet_beantwoord' AND c.status IS NULL))) "
                 "FROM register.opening o LEFT JOIN register.closing c ON c.tenant_id = $1 AND c.tenant_id = o.tenant_id "
                 "  AND c.id = o.id AND c.id >= $2 AND c.id < $3 "
                 "WHERE o.tenant_id = $1 AND o.id >= $2 AND o.id < $3 "

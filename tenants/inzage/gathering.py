@@ -73,17 +73,18 @@ async def gather(
     made = _Gathering(connection, register, tenant_id, actor, subject, number)
     closed, running, words, names = await _find(made, persons, period)
     found = [verstrekking_of(one, subject) for one in await made.read(closed)]
-    untold = 0
+    untold = untold_refused = 0
     told = set(closed)
     # After a failure of RvIG these are many: they are read page by page, and only what names the person is kept.
     async for page in _pages_of_unknown(made, running, period):
         for one in await made.read([id_ for id_ in page if id_ not in told]):
-            named = asks_about(one, subject) if one.closing is None or one.unanswered else False
-            untold += named is None
+            named = asks_about(one, subject) if one.unknown else False
+            untold += named is None and one.inzage_refused is None
+            untold_refused += named is None and one.inzage_refused is not None
             if named:
                 found.append(verstrekking_of(one, subject))
         told.update(page)
-    return Gathered(number, order(found), tuple(destroyed), untold, words, names)
+    return Gathered(number, order(found), tuple(destroyed), untold, words, names, untold_refused)
 
 
 async def _find(

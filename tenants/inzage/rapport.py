@@ -5,7 +5,7 @@ Besluit BRP 46 is left out, and every report says in the same words that such th
 reads the refused ones too, as such.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final, Literal
@@ -118,9 +118,30 @@ def make_rapport(
         periode=(periode[0].astimezone(AMSTERDAM), periode[1].astimezone(AMSTERDAM)),
         regels=tuple(regels),
         vernietigde_jaren=gathered.destroyed_years,
-        onbekend=gathered.untold,
+        # How many there are of which the betrokkene may not know would tell that there are any (Besluit BRP 46).
+        onbekend=gathered.untold + (gathered.untold_refused if lezer == "functionaris" else 0),
         bewaartermijn=bewaartermijn,
     )
+
+
+def left_out(rapport: Rapport) -> tuple[str, ...]:
+    """What is not in the report, in sentences that every form of it has: the same, first two in every report."""
+    told = [MEDEDELING, VINDBAAR]
+    if rapport.vernietigde_jaren:
+        years = enumerated([str(year) for year in rapport.vernietigde_jaren])
+        told.append(f"De vastlegging over {years} is na afloop van de bewaartermijn vernietigd.")
+    if rapport.onbekend:
+        calls = "één vraag" if rapport.onbekend == 1 else f"{rapport.onbekend} vragen"
+        told.append(
+            f"Van {calls} in deze periode is door een storing niet bekend of er gegevens zijn verstrekt, en is niet vast te "
+            "stellen over wie het ging."
+        )
+    return tuple(told)
+
+
+def enumerated(parts: Sequence[str]) -> str:
+    """One or more parts as Dutch enumerates them."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} en {parts[-1]}"
 
 
 def blokken_of(regels: Iterable[Regel]) -> tuple[Blok, ...]:

@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from tenants.inzage.rapport import MEDEDELING, Rapport
+from tenants.inzage.rapport import Rapport, left_out
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 UITKOMSTEN: Final = {
@@ -31,7 +31,7 @@ _VOOR_FUNCTIONARIS: Final = ("nummer van de protocolregel", "inzage geweigerd op
 
 
 def rapport_as_csv(rapport: Rapport) -> bytes:
-    """One line per disclosure; last the sentence that every report has."""
+    """One line per disclosure; last, a line each, what is not in it, in the sentences of the letter."""
     officer = rapport.lezer == "functionaris"
     rows = [
         (
@@ -48,7 +48,9 @@ def rapport_as_csv(rapport: Rapport) -> bytes:
         )
         for one in rapport.regels
     ]
-    return as_csv((*_KOPPEN, *(_VOOR_FUNCTIONARIS if officer else ())), (*rows, (MEDEDELING,)))
+    return as_csv(
+        (*_KOPPEN, *(_VOOR_FUNCTIONARIS if officer else ())), (*rows, *((told,) for told in left_out(rapport)))
+    )
 
 
 def as_csv(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:

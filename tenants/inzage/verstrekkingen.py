@@ -47,7 +47,8 @@ class Gathered:
     """What was found. `reading` is the number of its record.
 
     `destroyed_years` could not be searched. `untold` is how many calls of the period have no known outcome and name nobody:
-    about whom they were cannot be told. `words` are the tenant's for its doelbindingen, `names` those of its afnemers.
+    about whom they were cannot be told. Those of which inzage is refused are not in it but in `untold_refused`, for who may
+    know of them. `words` are the tenant's for its doelbindingen, `names` those of its afnemers.
     """
 
     reading: int
@@ -56,6 +57,7 @@ class Gathered:
     untold: int
     words: Mapping[str, str]
     names: Mapping[str, str]
+    untold_refused: int = 0
 
 
 def verstrekking_of(regel: Protocolregel, subject: Subject) -> Verstrekking:
@@ -96,7 +98,7 @@ def order(found: Iterable[Verstrekking]) -> tuple[Verstrekking, ...]:
 
 
 def _uitkomst(regel: Protocolregel, subject: Subject) -> Uitkomst:
-    if regel.closing is None or regel.unanswered:
+    if regel.closing is None or regel.unknown:
         return "uitkomst_onbekend"
     if regel.closing.outcome != "beantwoord":
         return "niet_doorgegeven"

@@ -22,6 +22,8 @@ Toestand = Literal["open", "beantwoord", "ingetrokken", "afgewezen"]
 AMSTERDAM: Final = ZoneInfo("Europe/Amsterdam")
 YEARS: Final = 20
 """How far back a citizen may look (Wet BRP 3.22)."""
+VOOR_BETROKKENE: Final = "voor de betrokkene"
+"""How the note of an outcome ends that was made for who asks: only such a one can be sent."""
 _CLOSES: Final[dict[str, Toestand]] = {
     "verzonden": "beantwoord",
     "ingetrokken": "ingetrokken",
@@ -76,6 +78,11 @@ class Stap:
     note: str | None
     reading: int | None
 
+    @property
+    def can_be_sent(self) -> bool:
+        """Whether this is an outcome that was made for the betrokkene, and not the officer's own look."""
+        return self.kind == "uitkomst" and self.note is not None and self.note.endswith(VOOR_BETROKKENE)
+
 
 @dataclass(frozen=True, slots=True)
 class Inzageverzoek:
@@ -112,8 +119,10 @@ class Inzageverzoek:
             )
         if kind == "uitkomst":
             self._must_be_identified(taken)
-        if kind == "verzonden" and "uitkomst" not in taken:
-            raise OutOfOrder("geenUitkomst", "Er is nog geen uitkomst gemaakt die verzonden kan zijn.")
+        if kind == "verzonden" and not any(one.can_be_sent for one in self.stappen):
+            raise OutOfOrder(
+                "geenUitkomst", "Er is nog geen uitkomst voor de betrokkene gemaakt die verzonden kan zijn."
+            )
         if not self.received_on <= done_at.astimezone(AMSTERDAM).date() or done_at > now + timedelta(minutes=5):
             raise OutOfOrder("onmogelijkMoment", "Het moment ligt voor de ontvangst van het verzoek of in de toekomst.")
 
@@ -127,6 +136,11 @@ class Inzageverzoek:
                 "bevoegdheidNietVastgesteld",
                 "Leg eerst vast hoe de bevoegdheid van de vertegenwoordiger is vastgesteld.",
             )
+
+
+def note_of_outcome(form: str, reader: str) -> str:
+    """What the step of an outcome says: in which form, and for whom. `Stap.can_be_sent` reads it."""
+    return f"{form}, {VOOR_BETROKKENE if reader == 'betrokkene' else f'voor de {reader}'}"
 
 
 def law_of(tenant_kind: str) -> Wet:

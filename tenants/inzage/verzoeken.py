@@ -18,6 +18,14 @@ from tenants.recording import Period
 from tenants.register_keys import read_private_keys
 from tenants.sealing import open_from, seal_to
 
+# Open ones by the end of their term, so that what is late or nearly so comes first; then the closed ones, newest first.
+_PLACED = (
+    "SELECT v.*, (v.closed, CASE WHEN v.closed THEN '-infinity' ELSE v.due_on END, "
+    "  CASE WHEN v.closed THEN -v.inzageverzoek_id ELSE v.inzageverzoek_id END) AS place "
+    "FROM (SELECT i.*, EXISTS (SELECT 1 FROM register.inzageverzoek_stap s WHERE s.tenant_id = i.tenant_id "
+    "    AND s.inzageverzoek_id = i.inzageverzoek_id AND s.kind IN ('verzonden', 'ingetrokken', 'afgewezen')) AS closed "
+    "  FROM register.inzageverzoek i WHERE i.tenant_id = $1) v"
+)
 _COLUMNS = (
     "v.inzageverzoek_id, v.at, v.actor, v.received_on, v.due_on, v.law, v.period_from, v.period_until, v.represented"
 )
@@ -56,19 +64,26 @@ async def make_verzoek(
 
 
 async def list_verzoeken(
-    connection: asyncpg.Connection, tenant_id: int, *, before: int | None, limit: int, only_open: bool
+    connection: asyncpg.Connection, tenant_id: int, *, after: int | None, limit: int, only_open: bool
 ) -> list[Inzageverzoek]:
-    """Requests with a lower number than `before`, newest first; of the open ones that which is due first comes first."""
+    """Requests behind request `after`: the open ones, that of which the term ends first before the others; then the closed."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM register.inzageverzoek v WHERE v.tenant_id = $1 "  # noqa: S608
-        "AND ($2::bigint IS NULL OR v.inzageverzoek_id < $2) AND (NOT $3::boolean OR NOT EXISTS ("
-        "  SELECT 1 FROM register.inzageverzoek_stap s WHERE s.tenant_id = v.tenant_id "
-        "    AND s.inzageverzoek_id = v.inzageverzoek_id AND s.kind IN ('verzonden', 'ingetrokken', 'afgewezen'))) "
-        "ORDER BY v.inzageverzoek_id DESC LIMIT $4",
-        tenant_id, before, only_open, limit,
+        f"WITH v AS ({_PLACED}) SELECT {_COLUMNS} FROM v WHERE NOT ($3::boolean AND v.closed) "  # noqa: S608
+        "AND ($2::bigint IS NULL OR v.place > (SELECT w.place FROM v w WHERE w.inzageverzoek_id = $2)) "
+        "ORDER BY v.place LIMIT $4",
+        tenant_id, after, only_open, limit,
     )  # fmt: skip
     stappen = await _stappen(connection, tenant_id, [row["inzageverzoek_id"] for row in rows])
     return [_verzoek(row, stappen.get(row["inzageverzoek_id"], ())) for row in rows]
+
+
+async def count_late(connection: asyncpg.Connection, tenant_id: int, today: date) -> int:
+    """How many requests of the tenant are open and past their term."""
+    found: int = await connection.fetchval(
+        f"WITH v AS ({_PLACED}) SELECT count(*) FROM v WHERE NOT v.closed AND v.due_on < $2",  # noqa: S608
+        tenant_id, today,
+    )  # fmt: skip
+    return found
 
 
 async def read_verzoek(connection: asyncpg.Connection, register: Keyring, tenant_id: int, number: int) -> Inzageverzoek:

@@ -66,9 +66,11 @@ class Register(Recorder):
             await self._end(row, bsns, kept, messages, outcome, unidentified, whole=whole)
         return id_
 
-    async def unanswered(self, world: World, *bsns: str, question: dict[str, Any] | None = None) -> UUID:
+    async def unanswered(
+        self, world: World, *bsns: str, question: dict[str, Any] | None = None, **changes: Any
+    ) -> UUID:
         """Record a call about these persons that was sent and not answered: nobody was disclosed, as far as is known."""
-        id_ = await self.call(world, *bsns, outcome=None, question=question)
+        id_ = await self.call(world, *bsns, outcome=None, question=question, **changes)
         sealed = self.sealer.seal_closing(world.tenant_id, id_, persons=(), answer=None, headers={})
         row = {"id": id_, "tenant_id": world.tenant_id, "data_key_id": sealed.data_key.data_key_id}
         end = closing(

@@ -216,7 +216,8 @@ async def test_a_breach_of_a_taaksysteem_or_certificate_reaches_all_its_calls_an
         "certificaat": world.fingerprint.hex(),
     }[by]
     csv = (await check(api, "/v1/datalekrapporten", vorm="csv", **{by: which})).text
-    assert [line.split(";")[0] for line in csv.split("\r\n")[1:-1]] == [ANNA, BRAM]
+    assert [line.split(";")[0] for line in csv.split("\r\n")[1:3]] == [ANNA, BRAM]
+    assert csv.split("\r\n")[3] == "Bevragingen in totaal;2"
     theirs = (await check(api, "/v1/datalekrapporten", by="other-auditor", vorm="json", **{by: which})).json
     assert (theirs["bevragingen"], theirs["bereikt"]) == (0, [])
 
@@ -229,6 +230,40 @@ async def test_a_breach_counts_what_cannot_be_opened_any_more(
     system = {"tenantId": world.tenant_id, "taaksysteemId": world.taaksysteem_id}
     found = (await check(api, "/v1/datalekrapporten", vorm="json", taaksysteem=system)).json
     assert (found["bevragingen"], found["nietTeOpenen"], found["bereikt"]) == (1, 1, [])
+
+
+async def test_a_breach_counts_and_names_whom_a_question_was_about_that_was_sent_and_not_answered(
+    api: Api, world: World, register: Register
+):
+    await register.unanswered(world, ANNA)
+    await register.call(world, BRAM, outcome=None)
+    await register.unanswered(
+        world, question={"type": "ZoekMetPostcodeEnHuisnummer", "postcode": "1234AB", "huisnummer": 1}
+    )
+    await register.call(world, CEES, refusal="nietToegestaan")
+    system = {"tenantId": world.tenant_id, "taaksysteemId": world.taaksysteem_id}
+    counted = (await check(api, "/v1/datalekrapporten", taaksysteem=system)).json
+    told = ("bevragingen", "zonderAfsluiting", "uitkomstOnbekend", "onbekendOverWie")
+    assert [counted[name] for name in told] == [4, 1, 3, None]
+    found = (await check(api, "/v1/datalekrapporten", taaksysteem=system, vorm="json")).json
+    assert [found[name] for name in told] == [4, 1, 3, 1]
+    assert {one["burgerservicenummer"]: one["mogelijkVerstrekt"] for one in found["bereikt"]} == {ANNA: 1, BRAM: 1}
+
+
+async def test_the_table_of_a_breach_says_what_could_not_be_told_of_whom(
+    api: Api, world: World, register: Register, admin: asyncpg.Connection
+):
+    await register.call(world, ANNA, unidentified=3)
+    damaged = await register.call(world, BRAM)
+    await register.call(world, CEES, outcome=None)
+    await register.unanswered(
+        world, question={"type": "ZoekMetPostcodeEnHuisnummer", "postcode": "1234AB", "huisnummer": 1}
+    )
+    await admin.execute("UPDATE register.closing SET sealed = '\\x00' WHERE id = $1", damaged)
+    system = {"tenantId": world.tenant_id, "taaksysteemId": world.taaksysteem_id}
+    csv = (await check(api, "/v1/datalekrapporten", vorm="csv", taaksysteem=system)).text
+    figures = dict(line.split(";") for line in csv.split("\r\n")[1:-1] if line.count(";") == 1)
+    assert list(figures.values()) == ["4", "3", "2", "1", "1", "1", "geen"]
 
 
 async def test_a_breach_of_nothing_in_particular_is_refused(api: Api):

@@ -1,6 +1,7 @@
 """What a citizen is told: to which organ or derde, when, which data in words, on which ground; never which employee."""
 
 import io
+import json
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -94,6 +95,67 @@ async def test_every_letter_has_the_same_neutral_sentence_whether_anything_was_l
         assert MEDEDELING in with_refused[form]
     # But for its number and its moment a letter that leaves something out is the letter that has nothing to leave out.
     assert with_refused["pdf"].replace("INZ-2", "INZ-1") == without["pdf"]
+
+
+async def test_nor_does_a_refused_call_of_unknown_outcome_change_a_word_of_what_the_person_reads(
+    api: Api, world: World, register: Register, refused: int, admin: asyncpg.Connection
+):
+    asked = {"type": "ZoekMetPostcodeEnHuisnummer", "postcode": "1234AB", "huisnummer": 1}
+    before = await register.call(world, outcome=None, question=asked, machtiging_version=refused)
+    await admin.execute("UPDATE register.opening SET machtiging_version = $2 WHERE id = $1", before, refused - 1)
+    without = await everything(api, await identified(api))
+    # Of refused machtigingen: a call without closing and one without an answer that name nobody, and one of each that name her.
+    await register.call(world, outcome=None, question=asked, machtiging_version=refused)
+    await register.unanswered(world, question=asked, machtiging_version=refused)
+    await register.call(world, ANNA, outcome=None, machtiging_version=refused)
+    await register.unanswered(world, ANNA, machtiging_version=refused)
+    number = await identified(api)
+    with_refused = await everything(api, number)
+    assert "Van één vraag in deze periode" in without["pdf"]
+    assert with_refused["pdf"].replace("INZ-2", "INZ-1") == without["pdf"]
+    assert with_refused["csv"] == without["csv"]
+    plain, more = (json.loads(one["json"]) for one in (without, with_refused))
+    moments = ("gemaaktOp", "kenmerk")
+    assert {name: value for name, value in more.items() if name not in moments} == {
+        name: value for name, value in plain.items() if name not in moments
+    }
+    officer = await told(api, number, voor="functionaris")
+    assert (officer["onbekend"], [one["uitkomst"] for one in officer["regels"]]) == (3, ["uitkomst_onbekend"] * 2)
+    # Who must be told of a correction is told of those too.
+    question = {"burgerservicenummer": ANNA, "rubrieken": ["010240"], "reden": "Correctie 7"}
+    assert (await api.ask("POST", "/v1/correctielijsten", by="auditor", json=question)).json["onbekend"] == 3
+
+
+async def test_every_form_says_what_is_not_in_it_in_the_same_sentences(
+    api: Api, world: World, register: Register, admin: asyncpg.Connection
+):
+    await register.call(world, ANNA)
+    asked = {"type": "ZoekMetPostcodeEnHuisnummer", "postcode": "1234AB", "huisnummer": 1}
+    await register.call(world, outcome=None, question=asked)
+    number = await identified(api)
+    await admin.execute(
+        "INSERT INTO registry.tenant_key (tenant_id, year, public_key, destroyed_at) "
+        "SELECT tenant_id, 2021, public_key, now() FROM registry.tenant_key WHERE tenant_id = $1 LIMIT 1",
+        world.tenant_id,
+    )
+    forms = await everything(api, number)
+    sentences = (
+        MEDEDELING,
+        VINDBAAR,
+        "De vastlegging over 2021 is na afloop van de bewaartermijn vernietigd.",
+        "Van één vraag in deze periode is door een storing niet bekend of er gegevens zijn verstrekt",
+    )
+    for form in ("csv", "pdf"):
+        for sentence in sentences:
+            assert sentence in forms[form], (form, sentence)
+    found = json.loads(forms["json"])
+    assert (found["mededelingen"], found["vernietigdeJaren"], found["onbekend"]) == ([MEDEDELING, VINDBAAR], [2021], 1)
+    question = {"burgerservicenummer": ANNA, "rubrieken": ["010240"], "reden": "Correctie 7", "vorm": "csv"}
+    csv = (await api.ask("POST", "/v1/correctielijsten", by="auditor", json=question)).text
+    assert csv.split("\r\n")[-3:-1] == [
+        "Bevragingen waarvan de uitkomst onbekend is en die niemand noemen;1",
+        "Jaren waarvan de vastlegging vernietigd is;2021",
+    ]
 
 
 async def test_there_is_no_letter_for_the_officer(api: Api):

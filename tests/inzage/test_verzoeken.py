@@ -1,5 +1,6 @@
 """A request for inzage: who asks is established and sealed, the four weeks are counted, and every step stays on record."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -27,10 +28,10 @@ async def test_a_request_has_four_weeks_from_the_day_it_came_in(api: Api):
 
 async def test_a_request_of_which_the_term_is_over_is_shown_as_late_until_it_is_closed(api: Api):
     received = today() - 30 * DAY
+    early = await record(api)
     late = await record(api, ontvangenOp=received.isoformat())
-    await record(api)
     listed = (await api.ask("GET", "/v1/inzageverzoeken?open=true", by="auditor")).json
-    assert [(one["nummer"], one["teLaat"]) for one in listed["inzageverzoeken"]] == [(late + 1, False), (late, True)]
+    assert [(one["nummer"], one["teLaat"]) for one in listed["inzageverzoeken"]] == [(late, True), (early, False)]
     assert listed["teLaat"] == 1
     assert (await take(api, late, "ingetrokken")).status == 201
     listed = (await api.ask("GET", "/v1/inzageverzoeken", by="auditor")).json
@@ -39,6 +40,63 @@ async def test_a_request_of_which_the_term_is_over_is_shown_as_late_until_it_is_
         ("ingetrokken", False),
     ]
     assert listed["teLaat"] == 0
+
+
+async def test_what_is_due_first_comes_first_page_by_page_and_what_is_late_is_counted_over_all_pages(api: Api):
+    ages = (3, 40, 10, 29, 28, 35)
+    numbers = [await record(api, ontvangenOp=(today() - age * DAY).isoformat()) for age in ages]
+    # Closed ones come last, the newest of them first.
+    for closed in (0, 5):
+        assert (await take(api, numbers[closed], "ingetrokken")).status == 201
+    by_term = [numbers[one] for one in (1, 3, 4, 2)]
+    seen: list[int] = []
+    query = "aantal=2"
+    while True:
+        page = (await api.ask("GET", f"/v1/inzageverzoeken?{query}", by="auditor")).json
+        seen += [one["nummer"] for one in page["inzageverzoeken"]]
+        assert page["teLaat"] == 2
+        if page["volgende"] is None:
+            break
+        query = f"aantal=2&voor={page['volgende']}"
+    assert seen == [*by_term, numbers[5], numbers[0]]
+    only = (await api.ask("GET", "/v1/inzageverzoeken?open=true&aantal=1", by="auditor")).json
+    assert (only["teLaat"], only["volgende"]) == (2, numbers[1])
+    rest = (await api.ask("GET", f"/v1/inzageverzoeken?open=true&voor={numbers[1]}", by="auditor")).json
+    assert [one["nummer"] for one in rest["inzageverzoeken"]] == by_term[1:]
+
+
+async def test_an_officers_own_look_is_nothing_that_can_have_been_sent(api: Api, world: World, register: Register):
+    await register.call(world, ANNA)
+    number = await identified(api)
+    await told(api, number, voor="functionaris")
+    refused = await take(api, number, "verzonden")
+    assert (refused.status, refused.json["code"]) == (409, "geenUitkomst")
+    await told(api, number, voor="betrokkene")
+    assert (await take(api, number, "verzonden")).status == 201
+
+
+async def test_a_request_that_was_withdrawn_while_the_register_was_read_has_no_outcome(
+    api: Api, world: World, register: Register, admin: asyncpg.Connection
+):
+    await register.call(world, ANNA)
+    number = await identified(api)
+    # The reading has begun and is held up; meanwhile the request is withdrawn.
+    async with admin.transaction():
+        await admin.execute("LOCK TABLE register.person IN ACCESS EXCLUSIVE MODE")
+        asked = asyncio.ensure_future(outcome(api, number))
+        await waits_for_lock(admin, "register.person")
+        assert (await take(api, number, "ingetrokken")).status == 201
+    refused = await asked
+    assert (refused.status, refused.json["code"]) == (409, "alAfgesloten")
+    found = (await api.ask("GET", f"/v1/inzageverzoeken/{number}", by="auditor")).json
+    assert [one["soort"] for one in found["stappen"]] == ["identiteit", "ingetrokken"]
+
+
+async def waits_for_lock(admin: asyncpg.Connection, table: str) -> None:
+    """Until somebody waits for this table; the limit of the test bounds it."""
+    waiting = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted AND relation = $1::regclass)"
+    while not await admin.fetchval(waiting, table):  # noqa: ASYNC110 - PostgreSQL tells nobody
+        await asyncio.sleep(0.02)
 
 
 async def test_it_is_about_the_twenty_years_before_it_unless_it_says_otherwise(api: Api):

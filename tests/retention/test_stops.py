@@ -76,6 +76,11 @@ async def test_a_stop_on_a_person_holds_its_calls_and_those_about_nobody_knows_w
     rows = await past.calls.open(past.world, 1)
     await past.calls.close(past.world, rows, unidentified=1)
     (vague,) = await past.age([rows[0]["id"]], OLD)
+    # Who was refused, and what was sent and not answered, may have been about that person too.
+    attempt = await past.calls.open(past.world, 1, refusal="nietGemachtigd")
+    unanswered = await past.calls.open(past.world, 1)
+    await past.calls.close(past.world, unanswered, outcome="niet_beantwoord", status=None, persons=0)
+    refused, silent = [one for made in (attempt, unanswered) for one in await past.age([made[0]["id"]], OLD)]
     await past.seal()
     await past.set_stop(period=(BEGAN, BEGAN + timedelta(days=31)), subjects=[unknown])
     await past.destroy()
@@ -83,8 +88,8 @@ async def test_a_stop_on_a_person_holds_its_calls_and_those_about_nobody_knows_w
         row["id"]
         for row in await past.admin.fetch("SELECT id FROM register.opening WHERE opened_at < now() - interval '1 year'")
     }
-    assert left == {ids[2], open_call, vague}
-    assert await past.counts(OLD) == (3, 2, 2)
+    assert left == {ids[2], open_call, vague, refused, silent}
+    assert await past.counts(OLD) == (5, 3, 3)
     assert (await past.verify()).faults == ()
     assert past.judge(await past.export(tmp_path / "export")).faults == ()
 
