@@ -26,6 +26,9 @@ PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 SERVICES_POLICY = ObjectIdentifier("2.16.528.1.1003.1.2.8.6")
 """PKIoverheid Private Services, server (Programma van Eisen PKIoverheid, part 3h)."""
 
+EGRESS = "egress.koppelpunt.example"
+"""The host name of the client certificates, as that of a koppelpunt whose operator made them."""
+
 _LAYERS = ("root", "domain", "issuing")
 _AUTHORITY_BEFORE = dt.timedelta(days=5 * 365)
 _AUTHORITY_AFTER = dt.timedelta(days=10 * 365)
@@ -90,7 +93,8 @@ class Pki:
         """Issue a certificate for client and server authentication, as PKIo G1, with `oin` in subject.serialNumber."""
         subject = _name(organisation, organisation, oin)
         usage = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
-        return self._issue(subject, usage, _new_key(key), names=[], not_before=not_before, not_after=not_after)
+        names = [_general_name(EGRESS)]
+        return self._issue(subject, usage, _new_key(key), names=names, not_before=not_before, not_after=not_after)
 
     def issue_server(
         self,

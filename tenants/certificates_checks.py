@@ -17,13 +17,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tenants.certificates_chain import Path, faults_of_critical, find_path, is_readable
-from tenants.certificates_reading import CertificateRefused, Remark, public_bytes
+from tenants.certificates_reading import UNREADABLE, CertificateRefused, Remark, public_bytes
 from tenants.certificates_weak_keys import weakness_of
 from tenants.model import Oin
 from tenants.revocation.lists import RevocationList, judge, links_of
 
 PKIO_POLICIES: Final = "2.16.528.1.1003.1.2."
 """The arc of PKIoverheid's certificate policies (Logius); G1 Private Services and G4 lie under it."""
+
+WRONG_HOST: Final = frozenset({"hostnaamOntbreekt", "hostnaamVanAnder"})
+"""Remarks by which RvIG will refuse the certificate: it compares the host name."""
 
 Anchors = Mapping[str, Sequence[x509.Certificate]]
 
@@ -85,7 +88,7 @@ def check_certificate(
         not_before=leaf.not_valid_before_utc,
         not_after=leaf.not_valid_after_utc,
         environments=tuple(good),
-        warnings=(*warnings, *_warnings_of_leaf(leaf, around)),
+        warnings=(*warnings, *_warnings_of_leaf(leaf, around.host_names, around.now)),
     )
 
 
@@ -93,6 +96,15 @@ def environments_of(chain_pem: str, anchors: Anchors, now: dt.datetime) -> tuple
     """In which environments a stored chain (own certificate first) leads to an anchor, at this moment."""
     leaf, *others = x509.load_pem_x509_certificates(chain_pem.encode())
     return tuple(name for name, those in sorted(anchors.items()) if not find_path(leaf, others, those, now).faults)
+
+
+def remarks_of_chain(chain_pem: str, host_names: frozenset[str], now: dt.datetime) -> tuple[Remark, ...]:
+    """What is to be said of a stored chain (own certificate first) at this moment, and stops no call by itself."""
+    try:
+        leaf = x509.load_pem_x509_certificates(chain_pem.encode())[0]
+        return tuple(_warnings_of_leaf(leaf, host_names, now))
+    except UNREADABLE:
+        return (Remark("certificaatOnleesbaar", "Het certificaat is niet te lezen."),)
 
 
 def _presented(path: Path) -> tuple[x509.Certificate, ...]:
@@ -172,8 +184,8 @@ def _faults_of_extensions(leaf: x509.Certificate) -> Iterator[Remark]:
     yield from faults_of_critical(leaf, "het certificaat")
 
 
-def _warnings_of_leaf(leaf: x509.Certificate, around: Surroundings) -> Iterator[Remark]:
-    if leaf.not_valid_before_utc > around.now:
+def _warnings_of_leaf(leaf: x509.Certificate, host_names: frozenset[str], now: dt.datetime) -> Iterator[Remark]:
+    if leaf.not_valid_before_utc > now:
         yield Remark("nogNietGeldig", f"Het certificaat geldt vanaf {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC.")
     policies: list[str] = []
     names: list[str] = []
@@ -187,6 +199,12 @@ def _warnings_of_leaf(leaf: x509.Certificate, around: Surroundings) -> Iterator[
     if not names:
         text = "Het certificaat heeft geen hostnaam (subjectAltName). RvIG controleert de hostnaam."
         yield Remark("hostnaamOntbreekt", text)
-    elif around.host_names and not around.host_names & set(names):
+    elif not host_names:
+        text = (
+            "Of de hostnaam van het certificaat klopt is niet nagegaan: de operator heeft geen hostnamen van dit koppelpunt "
+            "ingesteld. RvIG controleert de hostnaam."
+        )
+        yield Remark("hostnaamNietNagegaan", text)
+    elif not host_names & set(names):
         text = "Geen hostnaam van het certificaat is er een van dit koppelpunt. RvIG controleert de hostnaam."
         yield Remark("hostnaamVanAnder", text)

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 CURVES: Final = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 LEAST_RSA: Final = 2048
+MOST_RSA: Final = 16_384
+"""Bits; of more OpenSSL uses no key, and looking for its weaknesses would take long."""
 _LEAST_EXPONENT: Final = 65_537
 _FERMAT_ROUNDS: Final = 100
 _SMALL_PRIMES: Final = tuple(n for n in range(3, 1000, 2) if all(n % d for d in range(3, isqrt(n) + 1, 2)))
@@ -27,6 +29,8 @@ def weakness_of(key: object) -> str | None:
         return "De sleutel is geen RSA-sleutel en ligt niet op P-256, P-384 of P-521."
     if key.key_size < LEAST_RSA:
         return f"De RSA-sleutel heeft {key.key_size} bits; {LEAST_RSA} is het minste."
+    if key.key_size > MOST_RSA:
+        return f"De RSA-sleutel heeft {key.key_size} bits; {MOST_RSA} is het meeste."
     numbers = key.public_numbers()
     if numbers.e < _LEAST_EXPONENT or numbers.e % 2 == 0:
         return "De exponent van de RSA-sleutel is te klein of even."

@@ -18,7 +18,7 @@ class Standing:
     """What the registry knows of one aansluiting. `chosen_by_header` names who may choose it by a header alone.
 
     `administered_by` names who administers for its tenant by a mandate, and until when. `secret_until` is when RvIG said that
-    the client-secret ends, if it did.
+    the client-secret ends, if it did. `certificate_remarks` (code and text): why RvIG may refuse the certificate.
     """
 
     facts: PatternFacts
@@ -28,6 +28,7 @@ class Standing:
     administered_by: tuple[tuple[str, datetime], ...] = ()
     certificate_state: str | None = None
     secret_until: datetime | None = None
+    certificate_remarks: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +74,7 @@ def _findings(standing: Standing, now: datetime) -> Iterator[Finding]:
     if facts.exception is not None and facts.certificate_oin != facts.organisation_oin:
         text = f"De aansluiting gebruikt bij uitzondering het certificaat van OIN {facts.certificate_oin}."
         yield Finding("certificaatVanAndereOrganisatie", text, BEHEERDER, "alarms", due=facts.exception.valid_until)
-    if standing.certificate_state == "revoked":
-        yield Finding("certificaatIngetrokken", "Het certificaat is ingetrokken.", BEHEERDER, "stops")
-    elif standing.certificate_state == "retired":
-        yield Finding("certificaatUitgefaseerd", "Het certificaat is uitgefaseerd.", BEHEERDER, "stops")
-    elif standing.certificate_state in {"requested", "staged"} and standing.state != "concept":
-        yield Finding("certificaatNietActief", "Het certificaat is niet geactiveerd.", BEHEERDER, "stops")
-    if standing.certificate_until is not None:
-        yield from _expiry(standing.certificate_until, now, "certificaat", "Het certificaat")
+    yield from _of_certificate(standing, now)
     if standing.secret_until is not None:
         # What RvIG said of it; whether it takes the secret is for RvIG to say, and nothing stops for it here.
         yield from _expiry(standing.secret_until, now, "clientSecret", "Het client-secret", ended="alarms")
@@ -90,6 +84,19 @@ def _findings(standing: Standing, now: datetime) -> Iterator[Finding]:
     for name, until in standing.administered_by:
         if now < until:
             yield Finding("gedelegeerdBeheer", f"{name} beheert voor deze organisatie.", BEHEERDER, "alarms", due=until)
+
+
+def _of_certificate(standing: Standing, now: datetime) -> Iterator[Finding]:
+    if standing.certificate_state == "revoked":
+        yield Finding("certificaatIngetrokken", "Het certificaat is ingetrokken.", BEHEERDER, "stops")
+    elif standing.certificate_state == "retired":
+        yield Finding("certificaatUitgefaseerd", "Het certificaat is uitgefaseerd.", BEHEERDER, "stops")
+    elif standing.certificate_state in {"requested", "staged"} and standing.state != "concept":
+        yield Finding("certificaatNietActief", "Het certificaat is niet geactiveerd.", BEHEERDER, "stops")
+    for code, text in standing.certificate_remarks:
+        yield Finding(code, text, BEHEERDER, "alarms")
+    if standing.certificate_until is not None:
+        yield from _expiry(standing.certificate_until, now, "certificaat", "Het certificaat")
 
 
 def _expiry(until: datetime, now: datetime, what: str, noun: str, *, ended: Severity = "stops") -> Iterator[Finding]:

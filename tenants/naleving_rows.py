@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 
+from tenants.certificates_checks import WRONG_HOST, remarks_of_chain
 from tenants.faults import NotFound
 from tenants.naleving import Naleving, Standing, naleving
 from tenants.naleving_tenant import TenantStanding, tenant_findings
@@ -82,8 +83,10 @@ class TenantNaleving:
         return not self.findings and all(one.is_good for one in self.afnemers)
 
 
-async def read_naleving(connection: asyncpg.Connection, tenant_id: int, now: datetime) -> TenantNaleving:
-    """How a tenant stands at this moment. Raises NotFound."""
+async def read_naleving(
+    connection: asyncpg.Connection, tenant_id: int, now: datetime, host_names: frozenset[str] = frozenset()
+) -> TenantNaleving:
+    """How a tenant stands at this moment; `host_names` are those of the egress. Raises NotFound."""
     tenant = await connection.fetchrow(
         "SELECT tenant_id, oin, name, kind FROM registry.tenant WHERE tenant_id = $1", tenant_id
     )
@@ -94,6 +97,7 @@ async def read_naleving(connection: asyncpg.Connection, tenant_id: int, now: dat
     by_header = tuple(row["name"] for row in await connection.fetch(_BY_HEADER, tenant_id, now))
     beheer = tuple((row["name"], row["valid_until"]) for row in await connection.fetch(_BEHEER, tenant_id, now))
     names = await connection.fetch("SELECT afnemer_id, name FROM registry.afnemer WHERE tenant_id = $1", tenant_id)
+    remarks = await _remarks(connection, tenant_id, host_names, now)
     aansluitingen: dict[str, list[AansluitingStanding]] = {}
     standings = []
     for one in facts:
@@ -103,13 +107,33 @@ async def read_naleving(connection: asyncpg.Connection, tenant_id: int, now: dat
         aansluitingen.setdefault(one.afnemer_id, []).append(_shown(one, row))
         standings.append(
             Standing(
-                one, row["state"], row["not_after"], by_header, beheer, row["certificate_state"], row["secret_valid_until"]
+                one, row["state"], row["not_after"], by_header, beheer, row["certificate_state"],
+                row["secret_valid_until"], () if row["borrowed"] else remarks.get(row["certificate_id"], ()),
             )
         )  # fmt: skip
     return TenantNaleving(
         dict(tenant), now, tenant_findings(await _tenant(connection, tenant_id), now), naleving(standings, now),
         {row["afnemer_id"]: row["name"] for row in names}, aansluitingen,
     )  # fmt: skip
+
+
+async def _remarks(
+    connection: asyncpg.Connection, tenant_id: int, host_names: frozenset[str], now: datetime
+) -> Mapping[int, tuple[tuple[str, str], ...]]:
+    """By certificate of the tenant that is in use: what is wrong with its host name. One that is borrowed its holder hears of."""
+    rows = await connection.fetch(
+        "SELECT certificate_id, chain_pem FROM registry.certificate WHERE tenant_id = $1 AND chain_pem IS NOT NULL "
+        "AND state IN ('staged', 'active', 'retiring')",
+        tenant_id,
+    )
+    return {
+        row["certificate_id"]: tuple(
+            (one.code, one.text)
+            for one in remarks_of_chain(row["chain_pem"], host_names, now)
+            if one.code in WRONG_HOST
+        )
+        for row in rows
+    }
 
 
 async def _tenant(connection: asyncpg.Connection, tenant_id: int) -> TenantStanding:

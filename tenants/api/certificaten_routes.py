@@ -8,9 +8,6 @@ from typing import Final
 from tenants.admins import Role
 from tenants.api.certificaten import (
     activeer,
-    breng_keten_in,
-    breng_pem_in,
-    breng_pkcs12_in,
     download_csr,
     download_keten,
     draai_terug,
@@ -18,6 +15,11 @@ from tenants.api.certificaten import (
     toon_certificaat,
     toon_certificaten,
     trek_in,
+)
+from tenants.api.certificaten_inbrengen import (
+    breng_keten_in,
+    breng_pem_in,
+    breng_pkcs12_in,
     vraag_certificaat_aan,
 )
 from tenants.api.certificaten_shapes import (

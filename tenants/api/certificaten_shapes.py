@@ -64,6 +64,11 @@ class Activering(Shape):
     """For which aansluitingen: these, or all of the certificate's organisation."""
 
     aansluitingen: list[Annotated[int, Field(ge=1, le=2**62)]] | Literal["alle"]
+    reden: Reden | None = Field(
+        default=None,
+        description="Waarom het nu moet, zonder geslaagde verbindingstest of met een hostnaam die niet klopt. Blijft in de "
+        "geschiedenis staan.",
+    )
 
     @field_validator("aansluitingen")
     @classmethod
@@ -96,9 +101,12 @@ class Certificaat(Shape):
     geldig_tot: AwareDatetime | None
     aansluitingen: list[int]
     intrekking: str | None
+    activeringsreden: str | None = Field(description="Waarom het is geactiveerd zonder wat daarvoor nodig is.")
     uitgefaseerd_op: AwareDatetime | None
     sleutel_vernietigd_op: AwareDatetime | None
-    waarschuwingen: list[Waarschuwing] = Field(description="Alleen bij het inbrengen; ze houden niets tegen.")
+    waarschuwingen: list[Waarschuwing] = Field(
+        description="Wat er nu over te zeggen is; het inbrengen zegt ook of de intrekking kon worden nagegaan."
+    )
 
 
 class Certificaten(Shape):

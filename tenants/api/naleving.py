@@ -5,12 +5,14 @@ The operator sees states of all its tenants, and nothing of any register.
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 from pydantic import AwareDatetime, Field
 
 from tenants.admins import Role, scope_of
 from tenants.api.aansluiting_shapes import Bevinding, Patroon, Toestand
+from tenants.api.certificaten_answers import TOESTANDEN, host_names
+from tenants.api.certificaten_shapes import Toestand as CertificaatToestand
 from tenants.api.resources import READERS, Bladzijde
 from tenants.api.routing import Answer, Asked, Route
 from tenants.api.shapes import Shape
@@ -21,10 +23,6 @@ from tenants.overviews import list_tenants
 from tenants.pattern_facts import Finding
 
 _CSV: Final = "text/csv"
-_CERTIFICAAT: Final = {
-    "requested": "aangevraagd", "staged": "klaargezet", "active": "actief", "retiring": "uitfaserend",
-    "retired": "vervallen", "revoked": "ingetrokken",
-}  # fmt: skip
 _HEADING: Final = (
     "tenant", "oin", "afnemerId", "afnemer", "aansluiting", "omgeving", "patroon", "toestand", "eigenCertificaat",
     "certificaatToestand", "certificaatGeldigTot", "ernst", "code", "bevinding", "wie", "uiterlijk",
@@ -57,9 +55,7 @@ class AansluitingGezien(Shape):
     toestand: Toestand
     eigen_certificaat: bool | None
     certificaat: int | None
-    certificaat_toestand: (
-        Literal["aangevraagd", "klaargezet", "actief", "uitfaserend", "vervallen", "ingetrokken"] | None
-    )
+    certificaat_toestand: CertificaatToestand | None
     certificaat_geldig_tot: AwareDatetime | None
     intrekking: str | None = Field(description="Wat de lijst van de uitgever zegt, als het certificaat is ingetrokken.")
     geheim_geldig_tot: AwareDatetime | None
@@ -107,7 +103,7 @@ class Nalevingen(Shape):
 async def toon_naleving(asked: Asked) -> Answer:
     """GET: how the tenant stands now."""
     async with asked.scope() as connection:
-        found = await read_naleving(connection, asked.tenant_id, datetime.now(UTC))
+        found = await read_naleving(connection, asked.tenant_id, datetime.now(UTC), host_names(asked))
     if prefers_csv(asked.accept):
         return _table([found], {})
     return Answer(200, _shape(found), {"Vary": "Accept"})
@@ -123,7 +119,7 @@ async def toon_nalevingen(asked: Asked) -> Answer:
     async with asked.rooms.registry.acquire() as connection:
         for one in shown:
             async with scope_of(connection, one.tenant_id, actor=asked.actor):
-                found.append(await read_naleving(connection, one.tenant_id, now))
+                found.append(await read_naleving(connection, one.tenant_id, now, host_names(asked)))
     volgende = seen[query.aantal - 1].tenant_id if len(seen) > query.aantal else None
     if prefers_csv(asked.accept):
         more = {} if volgende is None else {"Link": f'</v1/nalevingen?na={volgende}&aantal={query.aantal}>; rel="next"'}
@@ -175,7 +171,7 @@ def _aansluiting(one: AansluitingStanding) -> tuple[str, ...]:
     return (
         str(one.facts.aansluiting_id), one.facts.environment, one.facts.pattern, one.state,
         "" if one.own is None else ("ja" if one.own else "nee"),
-        _CERTIFICAAT.get(one.certificate_state or "", ""), _day(one.not_after),
+        TOESTANDEN.get(one.certificate_state or "", ""), _day(one.not_after),
     )  # fmt: skip
 
 
@@ -222,7 +218,7 @@ def _afnemer(one: Naleving, name: str, aansluitingen: Sequence[AansluitingStandi
                 toestand=cast("Any", each.state),
                 eigen_certificaat=each.own,
                 certificaat=each.certificate_id,
-                certificaat_toestand=cast("Any", _CERTIFICAAT.get(each.certificate_state or "")),
+                certificaat_toestand=cast("Any", TOESTANDEN.get(each.certificate_state or "")),
                 certificaat_geldig_tot=each.not_after,
                 intrekking=each.revocation,
                 geheim_geldig_tot=each.secret_until,

@@ -18,6 +18,7 @@ from tenants.admins import Admin, Role, scope_of
 from tenants.api.problems import Refused
 from tenants.beheer_tokens import BeheerTokens
 from tenants.blokkades import Emergency
+from tenants.certificates_opening import Opening
 from tenants.certificates_trust import Trust
 from tenants.keyring import Keyring
 from tenants.notices.signing import NoticeKeys
@@ -46,6 +47,7 @@ class Rooms:
     tokens: BeheerTokens
     trust: Trust = field(default_factory=Trust)
     emergency: Emergency | None = None
+    opening: Opening = field(default_factory=Opening)
 
     def urgently(self) -> "Rooms":
         """The same with the connections that are kept for what cannot wait (`Route.voorrang`)."""
@@ -141,7 +143,8 @@ class Route:
     `idempotent`: a POST takes an Idempotency-Key, and is one transaction.
     `voorstelbaar`: what the operator asks here becomes a voorstel that the tenant accepts (`tenants.api.proposing`).
     `vier_ogen`: says which role must accept what a beheerder asks here, None for nobody: it becomes a voorstel too.
-    `eigen`: of the tenant itself; nobody does it by a mandate, and no key that is for some routes only opens it.
+    `eigen`: of the tenant itself; nobody does it by a mandate.
+    `geen_sleutel`: no key that is for some routes only opens it, not even when it is named: by it administrators are made.
     `voorrang`: it has connections of its own, for when everything else waits.
     `ook_operator`: without the header an operator asks it of its own; of a tenant it can then only be proposed.
     """
@@ -163,6 +166,7 @@ class Route:
     voorstelbaar: bool = False
     vier_ogen: Callable[[Asked], Awaitable[Literal["beheerder", "auditor"] | None]] | None = None
     eigen: bool = False
+    geen_sleutel: bool = False
     ook_operator: bool = False
     voorrang: bool = False
 

@@ -11,7 +11,8 @@ import asyncpg
 import pytest
 from cryptography import x509
 
-from tenants.certificates_life import activate, roll_back
+from tenants.certificates_activating import Activation, activate, roll_back
+from tenants.certificates_trust import Trust
 from tenants.registry import add_certificate
 from tenants.scope import tenant_scope
 from tests.databases import Database
@@ -78,7 +79,7 @@ async def test_calls_leave_with_the_new_certificate_and_after_the_roll_back_with
     (member,) = await here.add_members(1)
     pki = here.ground.pki
     fresh = pki.issue_client(member.account.oin, "Gemeente 1")
-    anchors = {here.environment: x509.load_pem_x509_certificates(pki.root_pem)}
+    anchors = {here.environment: tuple(x509.load_pem_x509_certificates(pki.root_pem))}
     old, new = member.issued.fingerprint, fresh.fingerprint
     db = here.tenants
     async with tenant_scope(db, member.tenant_id, actor="test"):
@@ -86,6 +87,7 @@ async def test_calls_leave_with_the_new_certificate_and_after_the_roll_back_with
             db, member.tenant_id, here.ground.identity, organisation_oin=member.account.oin,
             chain_pem=fresh.chain_pem, key_pem=fresh.key_pem, state="staged",
         )  # fmt: skip
+    wish = Activation(number, reason="Het oude eindigt")
     async with aiohttp.ClientSession() as session, here.gateway() as url:
 
         async def presented() -> str:
@@ -97,7 +99,7 @@ async def test_calls_leave_with_the_new_certificate_and_after_the_roll_back_with
         assert await presented() == old
         running = [asyncio.create_task(call(session, url, member)) for _ in range(20)]
         async with tenant_scope(db, member.tenant_id, actor="test"):
-            assert await activate(db, member.tenant_id, number, None, anchors) == [member.aansluiting_id]
+            assert await activate(db, member.tenant_id, wish, Trust(anchors)) == [member.aansluiting_id]
         # What ran when it was changed ends as it should, over the one or over the other.
         assert {status for status, _ in await asyncio.gather(*running)} == {200}
         assert await presented() == new

@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway.mtls import Identities
 from tenants.admins import make_admin_key
+from tenants.certificates_life import MOST_REQUESTS
 from tenants.config import TenantsConfig
 from tenants.keyring import dump, public_half
 from tenants.model import Certificate, Oin
@@ -74,6 +75,9 @@ async def do(api: Api, number: int, what: str, body: Any = None, *, method: str 
     return await ask(api, method, f"/{number}/{what}", body, version=seen.headers["ETag"])
 
 
+NOW = {"aansluitingen": "alle", "reden": "Het oude eindigt vannacht"}
+
+
 def pair(leaf: Leaf, tree: Tree = TREE, **more: Any) -> dict[str, Any]:
     return {"oin": OIN, "certificaten": tree.chain_pem(leaf).decode(), "sleutel": leaf.key_pem.decode(), **more}
 
@@ -82,6 +86,19 @@ async def imported(api: Api) -> int:
     made = await ask(api, "POST", "/pem", pair(TREE.leaf(OIN)))
     assert made.status == 201, made.text
     return int(made.json["nummer"])
+
+
+async def tried(admin: asyncpg.Connection, world: World, number: int, *, hours_ago: int = 0) -> None:
+    """A verbindingstest that a gateway did, over the aansluiting with this certificate."""
+    await admin.execute(
+        "INSERT INTO registry.verbindingstest (tenant_id, aansluiting_id, certificate_tenant_id, certificate_id, fingerprint, "
+        "  credential_id, secret_digest, apis, asked_by, state, take, taken_by, beat_at, ended_at) "
+        "SELECT a.tenant_id, a.aansluiting_id, c.tenant_id, c.certificate_id, c.fingerprint, a.credential_id, "
+        "  sha256('x'), ARRAY['personen'], 'beheerder/1', 'geslaagd', gen_random_uuid(), 'gateway', now(), "
+        "  now() - make_interval(hours => $3) FROM registry.aansluiting a, registry.certificate c "
+        "WHERE a.aansluiting_id = $1 AND c.certificate_id = $2",
+        world.aansluiting_id, number, hours_ago,
+    )  # fmt: skip
 
 
 def codes(reply: Reply) -> set[str]:
@@ -176,6 +193,7 @@ async def test_a_public_key_is_taken_once_whoever_has_it(api: Api, registrar, pk
 async def test_staged_active_overlap_back_again_and_retired(api: Api, world: World, admin: asyncpg.Connection):
     number = await imported(api)
     assert await state(api, number) == "klaargezet"
+    await tried(admin, world, number)
     done = await do(api, number, "activering", {"aansluitingen": "alle"})
     assert (done.status, done.json["veranderd"]) == (200, [world.aansluiting_id]), done.text
     assert (await state(api, number), await state(api, world.certificate_id)) == ("actief", "uitlopend")
@@ -201,7 +219,8 @@ async def test_staged_active_overlap_back_again_and_retired(api: Api, world: Wor
 async def test_an_activation_that_cannot_be_is_refused_with_every_reason(api: Api, world: World):
     number = await imported(api)
     # That one leads to no anchor of its environment: it was brought in before there were any.
-    reply = await do(api, world.certificate_id, "activering", {"aansluitingen": [world.aansluiting_id, 77, 78]})
+    body = {"aansluitingen": [world.aansluiting_id, 77, 78], "reden": "Het moet"}
+    reply = await do(api, world.certificate_id, "activering", body)
     assert (reply.status, codes(reply)) == (409, {"aansluitingOnbekend", "stamcertificaatVanAndereOmgeving"})
     assert len(reply.json["errors"]) == 3
     assert await state(api, number) == "klaargezet"
@@ -210,14 +229,14 @@ async def test_an_activation_that_cannot_be_is_refused_with_every_reason(api: Ap
 async def test_two_who_change_the_same_certificate_do_not_undo_each_other(api: Api):
     number = await imported(api)
     seen = (await ask(api, "GET", f"/{number}")).headers["ETag"]
-    assert (await ask(api, "POST", f"/{number}/activering", {"aansluitingen": "alle"}, version=seen)).status == 200
+    assert (await ask(api, "POST", f"/{number}/activering", NOW, version=seen)).status == 200
     assert (await ask(api, "POST", f"/{number}/intrekking", {"reden": "x"}, version=seen)).status == 412
     assert (await ask(api, "POST", f"/{number}/intrekking", {"reden": "x"})).status == 428
 
 
 async def test_what_a_tenant_revokes_itself_is_stopped_for_ever(api: Api, admin: asyncpg.Connection):
     number = await imported(api)
-    assert (await do(api, number, "activering", {"aansluitingen": "alle"})).status == 200
+    assert (await do(api, number, "activering", NOW)).status == 200
     done = await do(api, number, "intrekking", {"reden": "Sleutel gelekt"})
     assert (done.status, done.json["toestand"]) == (200, "ingetrokken"), done.text
     assert done.json["intrekking"] == "Eigen melding: Sleutel gelekt"
@@ -243,7 +262,62 @@ async def test_certificates_are_listed_by_number_and_page(api: Api, world: World
     assert first["certificaten"][0]["aansluitingen"] == [world.aansluiting_id]
 
 
-async def test_a_warning_goes_with_the_certificate_and_stops_nothing(api: Api):
+async def test_what_is_wrong_with_a_host_name_is_said_whenever_the_certificate_is_shown(api: Api):
     made = await ask(api, "POST", "/pem", pair(TREE.leaf(OIN, names=["ander.example"])))
     assert made.status == 201
-    assert {one["code"] for one in made.json["waarschuwingen"]} >= {"hostnaamVanAnder"}
+    one, page = await ask(api, "GET", f"/{made.json['nummer']}"), await ask(api, "GET", "")
+    for shown in (made.json, one.json, page.json["certificaten"][-1]):
+        assert {one["code"] for one in shown["waarschuwingen"]} >= {"hostnaamVanAnder"}
+
+
+async def test_without_host_names_of_the_operator_it_is_said_that_nobody_looked(
+    config: TenantsConfig, api: Api, world: World
+):
+    number = await imported(api)
+    unnamed = config.model_copy(update={"egress_host_names": ""})
+    async with running(unnamed) as (port, _), aiohttp.ClientSession() as session:
+        reply = await ask(Api(f"http://127.0.0.1:{port}", "", api.keys, session), "GET", f"/{number}")
+    assert {one["code"] for one in reply.json["waarschuwingen"]} >= {"hostnaamNietNagegaan"}
+
+
+async def test_in_productie_a_certificate_is_tried_before_it_is_activated(api: Api, world: World, admin):
+    number = await imported(api)
+    everything: dict[str, Any] = {"aansluitingen": "alle"}
+    refused = await do(api, number, "activering", everything)
+    assert (refused.status, codes(refused)) == (409, {"nietGetest"})
+    # Neither that of another certificate counts, nor one of the day before yesterday.
+    await tried(admin, world, world.certificate_id)
+    await tried(admin, world, number, hours_ago=25)
+    assert codes(await do(api, number, "activering", everything)) == {"nietGetest"}
+    assert await state(api, number) == "klaargezet"
+    await tried(admin, world, number)
+    done = await do(api, number, "activering", everything)
+    assert (done.status, done.json["certificaat"]["activeringsreden"]) == (200, None), done.text
+
+
+async def test_who_cannot_wait_for_a_test_says_why_and_the_history_keeps_it(api: Api, world: World, admin):
+    number = await imported(api)
+    done = await do(api, number, "activering", NOW)
+    assert (done.status, done.json["certificaat"]["activeringsreden"]) == (200, NOW["reden"]), done.text
+    kept = await admin.fetch("SELECT after ->> 'activation_reason' AS why FROM registry.wijziging ORDER BY number")
+    assert NOW["reden"] in {row["why"] for row in kept}
+
+
+async def test_a_tried_certificate_with_another_host_name_is_activated_for_a_reason_only(api: Api, world: World, admin):
+    made = await ask(api, "POST", "/pem", pair(TREE.leaf(OIN, names=["ander.example"])))
+    number = made.json["nummer"]
+    await tried(admin, world, number)
+    refused = await do(api, number, "activering", {"aansluitingen": "alle"})
+    assert (refused.status, codes(refused)) == (409, {"hostnaamVanAnder"})
+    assert (await do(api, number, "activering", NOW)).status == 200
+
+
+async def test_requests_that_wait_have_a_most(api: Api, world: World, admin):
+    await admin.execute(
+        "INSERT INTO registry.certificate (tenant_id, state, organisation_oin, oin, public_key_hash, key_sealed, csr_pem, made_inside) "
+        "SELECT $1, 'requested', $2, $2, sha256(n::text::bytea), 'x', 'x', true FROM generate_series(1, $3) n",
+        world.tenant_id, OIN, MOST_REQUESTS - 1,
+    )  # fmt: skip
+    asked = [await ask(api, "POST", "/aanvragen", {"oin": OIN, "sleutel": "p256"}) for _ in range(2)]
+    assert [one.status for one in asked] == [201, 409]
+    assert codes(asked[1]) == {"teVeelAanvragen"}

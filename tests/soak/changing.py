@@ -83,7 +83,8 @@ class Changes:
         with client.disturbed():
             made = await self.admin.insist("POST", "/v1/certificaten/pem", key, body)
             one = f"/v1/certificaten/{made.body['nummer']}"
-            await self.admin.change("POST", f"{one}/activering", key, {"aansluitingen": "alle"}, where=one)
+            wish = {"aansluitingen": "alle", "reden": "Het oude certificaat eindigt"}
+            await self.admin.change("POST", f"{one}/activering", key, wish, where=one)
             self.replaced.append(Replaced(client, time.time(), member.issued.fingerprint, issued.fingerprint))
             member.issued, member.certificate_id = issued, made.body["nummer"]
             await self._back(client)
