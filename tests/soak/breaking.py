@@ -13,10 +13,13 @@ from gateway.simulator.faults import FaultKind, FaultRule, Match
 from tests.e2e.ledgers import until
 from tests.soak.installation import Installation
 from tests.soak.processes import Process
+from tests.soak.traffic import Traffic
 
 Break = Callable[[random.Random], Awaitable[None]]
 _KILLED_LOOSE_SECONDS = 0.2
 _TRIES = 5
+_AT_LAST = 300.0
+"""Seconds after which something that a process must do is not only slow: nothing is judged by how soon it comes."""
 
 
 @dataclass(slots=True)
@@ -24,6 +27,7 @@ class Breaker:
     """Owns what was found wrong while processes were stopped: statuses of processes that were asked to end."""
 
     here: Installation
+    traffic: Traffic
     longest: float
     statuses: list[tuple[str, int]] = field(default_factory=list)
 
@@ -42,6 +46,8 @@ class Breaker:
         old = chance.choice(self.here.serving)
         await self.here.start_gateway(old.workers)
         self.here.serving.remove(old)
+        # Who was sent to it before that is there: a balancer takes a gateway out of service, and only then it is told to end.
+        await self.traffic.settled(old)
         self.statuses.append((old.name, await old.stop()))
 
     async def kill_gateway(self, chance: random.Random) -> None:
@@ -61,7 +67,9 @@ class Breaker:
         workers = parent.pids[1:]
         parent.killed.append(time.time())
         os.kill(chance.choice(workers), signal.SIGKILL)
-        await until(lambda: len(set(parent.pids[1:]) - set(workers)) > 0 and len(parent.pids) == parent.workers + 1, 60)
+        await until(
+            lambda: len(set(parent.pids[1:]) - set(workers)) > 0 and len(parent.pids) == parent.workers + 1, _AT_LAST
+        )
 
     async def replace_workers(self, chance: random.Random) -> None:
         """SIGHUP: all workers are replaced, one by one, and no call is lost."""
@@ -69,15 +77,22 @@ class Breaker:
         if not parents:
             return
         parent = chance.choice(parents)
-        before = set(parent.pids[1:])
         parent.replaced = True
         for _ in range(_TRIES):
-            # A new worker that cannot begin, because the database is away, leaves the old ones: then it is told again.
-            parent.process.send_signal(signal.SIGHUP)
-            with contextlib.suppress(TimeoutError):
-                await until(lambda: len(parent.pids) == parent.workers + 1 and not before & set(parent.pids), 20)
+            if await self._told_to_replace(parent):
                 return
+            # A new worker that cannot begin, because the database is away, leaves the old ones: then it is told again.
+            await asyncio.sleep(1.0)
         raise AssertionError(f"{parent.name} does not replace its workers")
+
+    async def _told_to_replace(self, parent: Process) -> bool:
+        """Tell it, and wait until it says what came of it."""
+        done, failed = parent.said("workers_replaced"), parent.said("worker_not_replaced")
+        parent.process.send_signal(signal.SIGHUP)
+        await until(
+            lambda: parent.said("workers_replaced") > done or parent.said("worker_not_replaced") > failed, _AT_LAST
+        )
+        return parent.said("workers_replaced") > done
 
     async def roll_tenants(self, _chance: random.Random) -> None:
         old = self.here.tenants[-1]

@@ -1,10 +1,12 @@
 """Who calls: each a tenant with one application, which proves itself in one of four ways and remembers what it may."""
 
 import contextlib
+import contextvars
 import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 
@@ -23,6 +25,49 @@ from tests.world import Member, World
 PROOFS = ("idp", "certificate", "token", "token", "token", "api-key", "api-key", "api-key", "api-key", "api-key")
 """How the clients prove themselves, in turn. `certificate` is shown beside an API key, and both are required."""
 ACTOR = "test"
+KEPT_SECONDS = 3.0
+"""How long callers keep an idle connection: shorter than a gateway that ends waits for one more request over it."""
+
+
+@dataclass(slots=True)
+class Passage:
+    """The connection of one call: its port at the caller's side, when it was there, and what broke it.
+
+    `used` says how many seconds before the connection had been taken by another call; None for a new one.
+    """
+
+    port: int = 0
+    at: float = 0.0
+    used: float | None = None
+    error: str = ""
+
+    def __str__(self) -> str:
+        if not self.port:
+            return f"no connection ({self.error})"
+        how = "new" if self.used is None else f"used {self.used:.2f} s before"
+        return f"port {self.port}, {how}, taken at {self.at:.2f} ({self.error})"
+
+
+CALLING: contextvars.ContextVar[Passage] = contextvars.ContextVar("CALLING")
+"""The passage of the call that this task makes."""
+
+
+class WatchedConnector(aiohttp.TCPConnector):
+    """Notes of every call which connection it got."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._taken: dict[int, float] = {}
+
+    async def connect(self, *asked: Any, **settings: Any) -> Any:
+        made = await super().connect(*asked, **settings)
+        passage = CALLING.get(None)
+        if passage is not None and made.transport is not None:
+            passage.port, passage.at = made.transport.get_extra_info("sockname")[1], time.time()
+            before = self._taken.get(passage.port)
+            passage.used = None if before is None else passage.at - before
+            self._taken[passage.port] = passage.at
+        return made
 
 
 @dataclass(slots=True, eq=False)
@@ -94,7 +139,8 @@ def _session(here: World, member: Member | None) -> aiohttp.ClientSession:
         # The certificate that it was registered with at first, for as long as it runs.
         context.load_cert_chain(*member.issued.save(here.ground.directory, f"client-{member.number}"))
     made = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=context, limit=0), timeout=aiohttp.ClientTimeout(total=60)
+        connector=WatchedConnector(ssl=context, limit=0, keepalive_timeout=KEPT_SECONDS),
+        timeout=aiohttp.ClientTimeout(total=60),
     )
     # A GET on a connection that was closed meanwhile would be sent again, and would count twice in the ledgers.
     made._retry_connection = False

@@ -21,7 +21,7 @@ from tests.callers.issuers import OidcServer, oidc_server
 from tests.faults.clusters import NAME, PASSWORD, Node, Rack, url_of
 from tests.faults.pair import Pair, make_pair
 from tests.register.wire import Wire, wire_to
-from tests.soak.clients import Client, make_clients
+from tests.soak.clients import KEPT_SECONDS, Client, make_clients
 from tests.soak.past import OldTenant, make_old_tenant
 from tests.soak.processes import Process, start_at_last
 from tests.trees.receiving import Inbox, https_server
@@ -75,6 +75,7 @@ class Installation:
         name = f"gateway-{next(self._numbers)}"
         settings = ground.gateway_environment(
             self.gateway_url, instance=name, durability="standby", workers=str(workers), drain_seconds="20",
+            drain_idle_seconds=str(2 * KEPT_SECONDS),
             certificate_file=str(files / "gateway.pem"), key_file=str(files / "gateway.key"),
             client_ca_file=str(ground.trust_anchors), client_certificates="optional",
             fetch_hosts=self.idp.url.removeprefix("https://"), fetch_internal_networks="127.0.0.0/8, ::1/128",

@@ -4,9 +4,11 @@ Each judge gives what it found wrong, in words; nothing wrong is an empty list. 
 tells everything.
 """
 
+import contextlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import datetime
 from math import isfinite
 from typing import Any
 from uuid import UUID
@@ -22,10 +24,12 @@ from tests.soak.traffic import Visit
 PERMISSION_SECONDS = 2.0
 KILL_SECONDS = 1.0
 """How long after a SIGKILL a connection may still be found broken."""
+NEAR_SECONDS = 3.0
+_OF_CALLS = {"bevraging", "veiligheid", None}
+AWAY = "databaseUnreachable"
+"""Why a new worker may not begin while the database is being broken."""
 OLDEST_SECONDS = 660.0
 """The registry is read as a whole every ten minutes, and what changes in it at once."""
-AWAY = {"ConnectionRefusedError", "ConnectionResetError", "CannotConnectNowError", "NotTheMainServer", "TimeoutError"}
-"""What a process says that cannot reach its database when it begins."""
 REFUSED_BY_RVIG = frozenset({400, 401, 403, 404, 500, 502, 503, 504})
 
 
@@ -94,7 +98,8 @@ def judge_callers(visits: Iterable[Visit], patience: float) -> list[str]:
         if one.status is None and not _is_broken_by_us(one, process):
             found.append(
                 f"no answer of {process.name}, which nobody had killed: {one.kind}, {one.trace}, "
-                f"from {one.began:.2f} to {one.ended:.2f}; it ran from {process.began:.2f} to {process.ended}"
+                f"from {one.began:.2f} to {one.ended:.2f}; {one.passage}; it ran from {process.began:.2f} to {process.ended}, "
+                f"workers killed at {process.killed}, and said {_near(process, one)}"
             )
         if one.ended - one.began > patience:
             found.append(f"{one.ended - one.began:.1f} s for {one.kind} at {process.name}, status {one.status}")
@@ -114,6 +119,18 @@ def _is_broken_by_us(one: Visit, process: Process) -> bool:
     return any(one.began - KILL_SECONDS < at < one.ended for at in process.killed)
 
 
+def _near(process: Process, visit: Visit) -> list[str]:
+    """What a process said of itself around the time of a call, but for the lines of calls."""
+    found = []
+    for line in map(_read_line, process.log.read_text(errors="replace").splitlines()):
+        moment = str(line.get("tijdstempel", ""))
+        with contextlib.suppress(ValueError):
+            at = datetime.fromisoformat(moment).timestamp()
+            if visit.began - NEAR_SECONDS < at < visit.ended + NEAR_SECONDS and line.get("event") not in _OF_CALLS:
+                found.append(f"{at:.2f} {line.get('event')} {line.get('slot', '')}".strip())
+    return found
+
+
 def _is_explained(one: Visit) -> bool:
     assert one.client is not None
     if not one.client.was_settled(one.began - 1.0, one.ended):
@@ -131,7 +148,7 @@ def judge_lines(processes: Iterable[Process]) -> list[str]:
     found = Counter[str]()
     for one in processes:
         lines = [line for line in one.log.read_text(errors="replace").splitlines() if not line.startswith("ready ")]
-        read = [_read_line(line) for line in (_without_failed_starts(lines) if one.replaced or one.killed else lines)]
+        read = [_read_line(line) for line in lines]
         refused = {line.get("transactie") for line in read if line.get("resultaat") == 503}
         for line in read:
             if "event" not in line or (
@@ -139,20 +156,6 @@ def judge_lines(processes: Iterable[Process]) -> list[str]:
             ):
                 found[f"{one.kind}: {line}"[:400]] += 1
     return [f"{count} × {line}" for line, count in found.items()]
-
-
-def _without_failed_starts(lines: Sequence[str]) -> list[str]:
-    """The lines less the tracebacks of new workers that could not begin because the database was away, and of no others."""
-    kept, trace = list[str](), list[str]()
-    for line in lines:
-        if line.startswith("Traceback ") or (trace and line[:1] in {"", " "}):
-            trace.append(line)
-        elif trace and line.split(":")[0].rpartition(".")[2] in AWAY:
-            trace = []
-        else:
-            kept += [*trace, line]
-            trace = []
-    return kept + trace
 
 
 def _read_line(line: str) -> dict[str, Any]:
@@ -164,11 +167,12 @@ def _read_line(line: str) -> dict[str, Any]:
 
 
 def _is_expected(line: Mapping[str, Any], process: Process, refused: Container[object]) -> bool:
-    """A worker that was killed has ended; a request of the admin API met a database that was away, and was told so."""
+    """A worker that was killed has ended; a new one met a database that was away, or a request of the admin API did."""
     event = line["event"]
     return (
         (event == "worker_ended" and bool(process.killed))
         or (event == "worker_not_replaced" and process.replaced)
+        or (event == "not_started" and line["reason"] == AWAY and bool(process.killed or process.replaced))
         or (event == "beheer_fout" and line.get("transactie") in refused)
     )
 

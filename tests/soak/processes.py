@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 _TRIES = 8
 _PORT = re.compile(r"(port|watch)=(\d+)")
 
@@ -45,6 +45,11 @@ class Process:
             return [self.process.pid, *(int(one) for one in path.read_text().split())]
         return []
 
+    def said(self, *events: str) -> int:
+        """How many lines of its log are of these events."""
+        text = self.log.read_text(errors="replace")
+        return sum(text.count(f'"event":"{one}"') for one in events)
+
     async def kill(self) -> None:
         """SIGKILL, with its workers left to notice."""
         self.killed.append(time.time())
@@ -53,7 +58,7 @@ class Process:
         await self.process.wait()
         self.ended = time.time()
 
-    async def stop(self, seconds: float = 60.0) -> int:
+    async def stop(self, seconds: float = 180.0) -> int:
         """SIGTERM; return its status. Raises TimeoutError when it does not end."""
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)

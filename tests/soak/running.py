@@ -30,7 +30,9 @@ from tests.soak.traffic import Traffic
 
 PATIENCE_SECONDS = 45.0
 """No caller waits longer, whatever happens: RvIG's own time-out, and the gateway's for opening and closing."""
-READY_SECONDS = 30.0
+READY_SECONDS = 180.0
+ANSWERS_SECONDS = 300.0
+"""Patience of the run itself, which judges nothing."""
 Do = Callable[[random.Random], Awaitable[None]]
 
 
@@ -68,20 +70,20 @@ class Run:
     def __post_init__(self) -> None:
         self.admin = Admin(self.here)
         self.changes = Changes(self.admin, self.traffic, self.longest)
-        self.breaker = Breaker(self.here, self.longest)
+        self.breaker = Breaker(self.here, self.traffic, self.longest)
         self.beside = Beside(self.here, self.admin, self.longest)
 
     async def carry_out(self, plan: tuple[Fault, ...], callers: int) -> None:
         """Begin the traffic, do all that is planned, and let the traffic rest."""
         self.traffic.begin(callers)
-        await self.traffic.answers(5)
+        await self.traffic.answers(5, ANSWERS_SECONDS)
         looking = asyncio.create_task(self._look())
         began = time.monotonic()
         try:
             async with asyncio.TaskGroup() as lanes:
                 for lane in LANES:
                     lanes.create_task(self._go([one for one in plan if one.lane == lane], began))
-            await self.traffic.answers(20, 90)
+            await self.traffic.answers(20, ANSWERS_SECONDS)
         finally:
             looking.cancel()
             await self.traffic.rest()
@@ -94,7 +96,7 @@ class Run:
             try:
                 await doing[one.name](random.Random(one.seed))
                 if one.lane in {"database", "gateways"}:
-                    await self.traffic.answers(10, 90)
+                    await self.traffic.answers(10, ANSWERS_SECONDS)
             except Exception as error:
                 error.add_note(f"while {one.lane} did {one.name} (planned at {one.at:.1f} s, seed {one.seed})")
                 raise
@@ -162,7 +164,7 @@ class Run:
             await asyncio.sleep(0.2)
             return True
 
-        await until(is_quiet, 60)
+        await until(is_quiet, ANSWERS_SECONDS)
         database = here.world.database
         return await read_register(database), await read_orphans(database)
 
@@ -179,7 +181,7 @@ class Run:
                 return await here.old.count(admin) == 0
 
             try:
-                await until(is_destroyed, 60)
+                await until(is_destroyed, ANSWERS_SECONDS)
             except TimeoutError:
                 found.append(f"retention left {await here.old.count(admin)} rows of {here.old.month}")
             for tenant_id, oin in [(one.member.tenant_id, one.member.account.oin) for one in here.clients]:
@@ -194,7 +196,7 @@ class Run:
 
     async def _verify_one(self, reader: asyncpg.Connection, oin: str, openings: int) -> list[str]:
         trust = Trust(self.here.trusted(oin), ())
-        for _ in range(60):
+        for _ in range(600):
             verdict = await verify_live(reader, oin, trust, quiet, reason="na de proef", actor="auditor")
             if verdict.faults or verdict.tally.openings >= openings:
                 break

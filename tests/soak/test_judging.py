@@ -12,6 +12,7 @@ import pytest
 from gateway.simulator.seen import Seen
 from tests.e2e.ledgers import Row
 from tests.soak.changing import Replaced, Stopped
+from tests.soak.clients import Passage
 from tests.soak.judging import (
     judge_callers,
     judge_certificates,
@@ -29,7 +30,6 @@ from tests.soak.traffic import Visit
 
 TRACE = UUID(int=1)
 AT = 1_000.0
-AWAY_ERROR = "ConnectionRefusedError"
 MEMBER: Any = SimpleNamespace(number=1, tenant_id=7, account=SimpleNamespace(afnemer_id="000001"))
 RESTED = 'koppelpunt_ready{check="x"} 1\nkoppelpunt_calls_total{outcome="beantwoord"} 1\n'
 
@@ -133,12 +133,32 @@ def test_lines_at_level_error_need_something_that_explains_them(tmp_path):
     assert judge_lines([process(tmp_path, ended)])
     assert judge_lines([process(tmp_path, fault)])
     assert judge_lines([process(tmp_path, "Unclosed client session")])
-    away, wrong = (("Traceback (most recent call last):", "  File x", f"{one}: no") for one in (AWAY_ERROR, "KeyError"))
-    replaced, other, whole = process(tmp_path, *away, quiet), process(tmp_path, *wrong), process(tmp_path, *away)
+    away, wrong = (
+        json.dumps({"event": "not_started", "level": "critical", "reason": one})
+        for one in ("databaseUnreachable", "databaseNotMigrated")
+    )
+    replaced, other, whole = process(tmp_path, away, quiet), process(tmp_path, wrong), process(tmp_path, away)
     replaced.replaced = other.replaced = True
     assert judge_lines([replaced]) == []
     assert judge_lines([other])
     assert judge_lines([whole])
+    replaced.log.write_text("Traceback (most recent call last):\nOSError: no\n")
+    assert judge_lines([replaced])
+
+
+def test_a_call_without_an_answer_is_told_with_its_connection_and_what_its_process_said_then(tmp_path):
+    lines = [
+        json.dumps({"event": event, "level": "info", "tijdstempel": moment(at).isoformat()})
+        for event, at in (("connections_drained", AT + 2), ("workers_replaced", AT + 90), ("bevraging", AT + 1))
+    ]
+    lost = visit(process=process(tmp_path, *lines), status=None)
+    lost.passage = Passage(port=4713, at=AT, used=12.0, error="ServerDisconnectedError")
+    (found,) = judge_callers([lost], 5)
+    assert "port 4713, used 12.00 s before" in found
+    assert "ServerDisconnectedError" in found
+    assert "connections_drained" in found
+    assert "workers_replaced" not in found
+    assert "bevraging" not in found.partition("said")[2]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import aiohttp
 import orjson
 
 from tests.e2e.ledgers import BERICHTEN, HANNA, PERSONEN, Called, unique_question, until
-from tests.soak.clients import Client
+from tests.soak.clients import CALLING, Client, Passage
 from tests.soak.installation import Installation
 from tests.soak.processes import Process
 
@@ -38,12 +38,13 @@ HOPELESS = frozenset(list(KINDS)[5:])
 
 @dataclass(slots=True)
 class Visit(Called):
-    """One call with where it went. `hopeless`: it must be refused, whatever happens."""
+    """One call with where it went, and over which connection. `hopeless`: it must be refused, whatever happens."""
 
     client: Client | None = None
     process: Process | None = None
     kind: str = ""
     hopeless: bool = False
+    passage: Passage = field(default_factory=Passage)
 
 
 @dataclass(slots=True)
@@ -96,14 +97,22 @@ class Traffic:
     async def _go_on(self, chance: random.Random) -> None:
         kinds, weights = list(KINDS), list(KINDS.values())
         while self.going:
-            client, process = chance.choice(self.here.clients), self._any(chance)
+            client = chance.choice(self.here.clients)
             (kind,) = chance.choices(kinds, weights)
-            if process is not None:
-                await self._visit(client, process, kind)
+            await self._visit(client, self._any(chance), kind)
             await asyncio.sleep(chance.uniform(0.0, 2 * self.pause))
 
-    def _any(self, chance: random.Random) -> Process | None:
-        return chance.choice(self.here.serving) if self.here.serving else None
+    def _any(self, chance: random.Random) -> Process:
+        return chance.choice(self.here.serving)
+
+    def _in_service(self, process: Process) -> Process:
+        """A balancer sends nobody to a gateway that was taken out of service, whichever was meant."""
+        return process if process in self.here.serving else self.here.serving[-1]
+
+    async def settled(self, process: Process) -> None:
+        """Wait until every call that was sent to a process has its connection there, or has ended."""
+        sent = [one for one in self.ledger if one.process is process and not one.ended]
+        await until(lambda: all(one.ended or one.passage.port for one in sent), 300)
 
     async def _visit(self, client: Client, process: Process, kind: str) -> None:
         match kind:
@@ -132,8 +141,8 @@ class Traffic:
             ("ophalen", "GET", f"{BERICHTEN}/{number}"),
             ("verwijderen", "DELETE", f"{BERICHTEN}/{number}"),
         ):
-            visit = await self._ask(client, process, kind, path, None, method)
-            if visit is None or visit.status != 200:
+            visit = await self._ask(client, self._in_service(process), kind, path, None, method)
+            if visit.status != 200:
                 return
 
     def _wrong_proof(self, client: Client, kind: str) -> dict[str, str]:
@@ -155,11 +164,10 @@ class Traffic:
         return self.here.idp.token(**said, **changed)
 
     async def _ask(
-        self, client: Client, process: Process | None, kind: str, path: str, body: Any, method: str = "POST"
+        self, client: Client, process: Process, kind: str, path: str, body: Any, method: str = "POST"
     ) -> Visit:
-        assert process is not None
         proof = await self.proof_of(client, process)
-        made = await self._call(client, process, kind, path, body, proof, method)
+        made = await self._call(client, self._in_service(process), kind, path, body, proof, method)
         if made.status == 401 and client.proof == "token":
             client.token = None
         return made
@@ -196,6 +204,7 @@ class Traffic:
         made = Visit(uuid4(), client.member, time.time(), hashlib.sha256(data).hexdigest(), client=client,
                      process=process, kind=kind, hopeless=kind in HOPELESS)  # fmt: skip
         self.ledger.append(made)
+        CALLING.set(made.passage)
         headers = dict(proof) | {"traceparent": f"00-{made.trace.hex}-{made.trace.hex[:16]}-01"}
         if data:
             headers["Content-Type"] = "application/json"
@@ -205,8 +214,8 @@ class Traffic:
                 made.body = await answer.read()
                 made.headers = {name.lower(): value for name, value in answer.headers.items()}
                 made.status = answer.status
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            pass
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            made.passage.error = type(error).__name__
         made.ended = time.time()
         if made.status == 200:
             # What was answered is in the register; here it would only fill the memory of whoever asks.
