@@ -76,7 +76,9 @@ _CLOSED = "(SELECT c.outcome FROM register.closing c WHERE c.tenant_id = o.tenan
 _OUTCOMES = {
     **dict.fromkeys(("beantwoord", "niet_beantwoord", "niet_verzonden"), f"{_CLOSED} = {{}}"),
     "geweigerd": "o.refusal IS NOT NULL AND {} <> ''",
-    "uitkomst_onbekend": f"o.refusal IS NULL AND {_CLOSED} IS NULL AND {{}} <> ''",
+    # As Protocolregel.unknown has it.
+    "uitkomst_onbekend": "o.refusal IS NULL AND COALESCE((SELECT c.outcome = 'niet_beantwoord' AND c.status IS NULL "
+    "FROM register.closing c WHERE c.tenant_id = o.tenant_id AND c.id = o.id), true) AND {} <> ''",
 }
 OUTCOMES = tuple(_OUTCOMES)
 OF_PERSONS = (
@@ -140,12 +142,20 @@ async def ids_of_user(
     return [row["id"] for row in rows]
 
 
-async def keep(connection: asyncpg.Connection, tenant_id: int, wanted: Filter, ids: Sequence[UUID]) -> list[UUID]:
-    """Those of these calls that the filter allows, in the same order."""
-    condition, values = wanted.condition(3)
+async def keep(
+    connection: asyncpg.Connection,
+    tenant_id: int,
+    wanted: Filter,
+    ids: Sequence[UUID],
+    *,
+    users: Sequence[UUID] | None = None,
+) -> list[UUID]:
+    """Those of these calls that the filter allows and one of these users made (None: whoever), in the same order."""
+    condition, values = wanted.condition(4)
     rows = await connection.fetch(
-        f"SELECT o.id FROM register.opening o WHERE o.tenant_id = $1 AND o.id = ANY ($2){condition}",  # noqa: S608
-        tenant_id, ids, *values,
+        f"SELECT o.id FROM register.opening o WHERE o.tenant_id = $1 AND o.id = ANY ($2) "  # noqa: S608
+        f"AND ($3::uuid[] IS NULL OR o.user_index = ANY ($3)){condition}",
+        tenant_id, ids, users, *values,
     )  # fmt: skip
     allowed = {row["id"] for row in rows}
     return [one for one in ids if one in allowed]

@@ -4,85 +4,40 @@ For the role `koppelpunt_inzage`. Every reading is recorded first — who, why, 
 before the reading starts; row-level security shows nothing without it. Searches go in steps, persons → openings →
 closings by id, never as one join over all years (DESIGN 6). Only productie: proef rows are never in inzage.
 
-A call without closing is told as *uitkomst onbekend*, a refused attempt as *geweigerd*: neither is left out.
+A call without closing is told as *uitkomst onbekend*, a refused attempt as *geweigerd*: neither is left out of a period. A
+search for a person finds whom answers told about; whom the other questions were about is seen when they are opened, on demand.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import asyncpg
 
+from tenants.asked_about import MOST_OPENED, Questions
 from tenants.finding import (
-    Filter,
     bounds_of,
     ids_in_period,
     ids_of_person,
     ids_of_user,
     in_steps,
     keep,
+    month_floor,
     windows,
     years_of,
 )
+from tenants.inzage.verstrekkingen import asks_about
 from tenants.keyring import Keyring
-from tenants.model import Bsn
 from tenants.protocolregels import Protocolregel
-from tenants.recording import Period, Reading, reading_scope, record_reading
+from tenants.recording import Reading, reading_scope, record_reading
 from tenants.register_keys import InYear, find_person, find_user
 from tenants.register_rows import count_open_calls, keys_for, open_all, read_sealed
 from tenants.scope import tenant_scope
-from tenants.subjects import ANummer, Subject
-
-MOST = 1_000
-"""Protocolregels that one reading returns."""
+from tenants.searches import MOST, Found, Zoekvraag
+from tenants.unknown_outcomes import count_unanswered
 
 _PAGE = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Zoekvraag:
-    """What an auditor asks: about a person, a period, or both, and of those only what the rest allows.
-
-    Newest first, older than `before`. `rubrieken`: calls that brought one of them. A user is searched within a period.
-    """
-
-    bsn: Bsn | None = None
-    period: Period | None = None
-    contents: bool = False
-    before: UUID | None = None
-    limit: int = 100
-    a_nummer: ANummer | None = None
-    user: str | None = field(default=None, repr=False)
-    wanted: Filter = field(default_factory=Filter)
-
-    def __post_init__(self) -> None:
-        if self.subject is None and self.period is None:
-            raise ValueError("A search is about a person, a period, or both.")
-        if self.user is not None and self.subject is not None:
-            raise ValueError("A search is about a person or by a user.")
-        if not 1 <= self.limit <= MOST:
-            raise ValueError(f"A search returns between 1 and {MOST} rows.")
-
-    @property
-    def subject(self) -> Subject | None:
-        """The person, if it is about one."""
-        return None if self.bsn is None and self.a_nummer is None else Subject(self.bsn, self.a_nummer)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a reading found. `reading` is the number of its record; `more` is the id to go on from, or None.
-
-    `destroyed_years` could not be searched: their keys are gone. `open_calls` is how many calls of the period have no
-    closing: whom they were about is known to nobody yet, so a search by person cannot find them.
-    """
-
-    reading: int
-    regels: tuple[Protocolregel, ...] = field(repr=False)
-    more: UUID | None = None
-    destroyed_years: tuple[int, ...] = ()
-    open_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +56,8 @@ class _Search:
     @property
     def page(self) -> int:
         """Calls that one step finds. What the filter takes away afterwards makes a small page a poor one."""
-        taken_away = self.asked.wanted.rubrieken or (self.persons is not None and self.asked.wanted)
+        narrowed = bool(self.asked.wanted) or self.users is not None
+        taken_away = self.asked.wanted.rubrieken or (self.persons is not None and narrowed)
         return _PAGE if taken_away else min(_PAGE, self.asked.limit + 1)
 
     def step(self) -> AbstractAsyncContextManager[None]:
@@ -124,23 +80,28 @@ async def search(
     async with tenant_scope(connection, tenant_id, actor=actor):
         if zoekvraag.subject is not None:
             persons, destroyed = await find_person(connection, register, tenant_id, zoekvraag.subject, zoekvraag.period)
-        elif zoekvraag.user is not None and zoekvraag.period is not None:
+        if zoekvraag.user is not None:
             users, destroyed = await find_user(connection, register, tenant_id, zoekvraag.user, zoekvraag.period)
     reading = await record_reading(connection, tenant_id, _recorded(zoekvraag, reason, persons, users), actor=actor)
     # Committed: from here on the register shows itself to this reading.
     made = _Search(connection, register, tenant_id, actor, reading, zoekvraag, persons, users)
     floor, ceiling = bounds_of(zoekvraag.period)
-    regels: list[Protocolregel] = []
-    # One more than asked for, to know whether there is more.
-    async for page in _pages(made, floor, min(ceiling, zoekvraag.before or ceiling)):
-        regels += await _read(made, page)
-        if len(regels) > zoekvraag.limit:
-            break
-    shown = regels[: zoekvraag.limit]
-    async with made.step():
-        open_calls = await count_open_calls(connection, tenant_id, floor, ceiling)
-    more = shown[-1].id if len(regels) > len(shown) else None
-    return Found(reading, tuple(shown), more, tuple(destroyed), open_calls)
+    below = min(ceiling, zoekvraag.before or ceiling)
+    if zoekvraag.opens_questions:
+        found = await _open_questions(made, floor, below)
+    else:
+        found = Found(reading, tuple(await _enough(made, floor, below)))
+    shown = found.regels[: zoekvraag.limit]
+    more = shown[-1].id if len(found.regels) > len(shown) else found.more
+    open_calls, unanswered = await _count_unknown(made, floor, ceiling)
+    return replace(
+        found,
+        regels=shown,
+        more=more,
+        destroyed_years=tuple(destroyed),
+        open_calls=open_calls,
+        unknown_calls=open_calls + unanswered,
+    )
 
 
 async def read_calls(
@@ -183,16 +144,79 @@ async def read_again(
     return found
 
 
+async def _enough(made: _Search, floor: UUID, ceiling: UUID) -> list[Protocolregel]:
+    """The rows that the search finds; one more than asked for, to know whether there is more."""
+    regels: list[Protocolregel] = []
+    async for page in _pages(made, floor, ceiling):
+        regels += await _read(made, page)
+        if len(regels) > made.asked.limit:
+            break
+    return regels
+
+
+async def _open_questions(made: _Search, floor: UUID, ceiling: UUID) -> Found:
+    """The same, with the calls that were asked about the person; `more` when so many were opened that it stops there."""
+    asked, subject = made.asked, made.asked.subject
+    assert subject is not None  # noqa: S101 - only then are questions opened
+    users = None if made.users is None else [one.index for one in made.users]
+    async with made.step():
+        years = await years_of(made.connection, made.tenant_id)
+    questions = Questions(made.connection, made.tenant_id, made.persons or (), users, asked.wanted, made.step)
+    regels, unnamed, opened = list[Protocolregel](), list[UUID](), 0
+    more: UUID | None = None
+    async for page in questions.pages(years, floor, ceiling):
+        rows = await read_again(
+            made.connection,
+            made.register,
+            made.tenant_id,
+            page.ids,
+            reading=made.reading,
+            actor=made.actor,
+            contents=True,
+        )
+        about = {one.id: one.id in page.told or asks_about(one, subject) for one in rows}
+        unnamed += [one for one, named in about.items() if named is None]
+        regels += [
+            one if asked.contents else one.showing(None)
+            for one in rows
+            if about[one.id] and (not asked.wanted.rubrieken or one.may_hold(asked.wanted.rubrieken, subject))
+        ]
+        opened += len(rows)
+        if len(regels) > asked.limit:
+            unnamed = [one for one in unnamed if one >= regels[asked.limit - 1].id]
+            break
+        if opened >= MOST_OPENED and page.lowest > floor:
+            more = page.lowest
+            break
+    return Found(made.reading, tuple(regels), more, unnamed=len(unnamed))
+
+
+async def _count_unknown(made: _Search, floor: UUID, ceiling: UUID) -> tuple[int, int]:
+    """Calls without closing, and calls that were sent and not answered; a year at a time, so that no step locks much."""
+    async with made.step():
+        open_calls = await count_open_calls(made.connection, made.tenant_id, floor, ceiling)
+        years = await years_of(made.connection, made.tenant_id)
+    unanswered = 0
+    for year in years:
+        low, high = max(floor, month_floor(year, 1)), min(ceiling, month_floor(year, 13))
+        if low < high:
+            async with made.step():
+                unanswered += await count_unanswered(made.connection, made.tenant_id, low, high)
+    return open_calls, unanswered
+
+
 async def _pages(made: _Search, floor: UUID, ceiling: UUID) -> AsyncIterator[list[UUID]]:
     """What the search finds, newest first, a page at a time, each page in a step of its own."""
     wanted = made.asked.wanted
+    users = None if made.users is None else [one.index for one in made.users]
+    narrowed = bool(wanted) or users is not None
     if made.persons is not None:
         while True:
             async with made.step():
                 page = await ids_of_person(made.connection, made.tenant_id, made.persons, floor, ceiling, made.page)
             for part in in_steps(page):
                 async with made.step():
-                    kept = await keep(made.connection, made.tenant_id, wanted, part) if wanted else part
+                    kept = await keep(made.connection, made.tenant_id, wanted, part, users=users) if narrowed else part
                 yield kept
             if len(page) < made.page:
                 return
@@ -243,9 +267,9 @@ def _recorded(
         kind="zoekvraag",
         reason=reason,
         # A search for a rubriek opens messages of the mailbox, to see whether they hold it.
-        contents=asked.contents or bool(wanted.rubrieken),
+        contents=asked.contents or bool(wanted.rubrieken) or asked.opens_questions,
         subjects=[one.index for one in persons or ()],
         users=[one.index for one in users or ()],
         period=asked.period,
-        criteria=wanted.criteria,
+        criteria={**wanted.criteria, **({"ookGevraagd": True} if asked.asked else {})},
     )

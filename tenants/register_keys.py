@@ -59,7 +59,11 @@ async def find_person(
 
 
 async def find_user(
-    connection: asyncpg.Connection, register: Keyring, tenant_id: int, user: str, period: tuple[datetime, datetime]
+    connection: asyncpg.Connection,
+    register: Keyring,
+    tenant_id: int,
+    user: str,
+    period: tuple[datetime, datetime] | None,
 ) -> tuple[list[InYear], list[int]]:
     """Return the index of a user per year of the period, and the years that cannot be searched. As `find_person`."""
     keys, destroyed = await read_index_keys(connection, register, tenant_id, period)

@@ -27,6 +27,16 @@ class UnknownOutcome:
     code: str | None
 
 
+async def count_unanswered(connection: asyncpg.Connection, tenant_id: int, floor: UUID, ceiling: UUID) -> int:
+    """How many calls between two ids, a year apart at most, were sent and not answered. For one step of a recorded reading."""
+    found: int = await connection.fetchval(
+        "SELECT count(*) FROM register.closing WHERE tenant_id = $1 AND id >= $2 AND id < $3 "
+        "AND outcome = 'niet_beantwoord' AND status IS NULL",
+        tenant_id, floor, ceiling,
+    )  # fmt: skip
+    return found
+
+
 async def list_unknown_outcomes(
     connection: asyncpg.Connection, tenant_id: int, floor: UUID, ceiling: UUID, *, actor: str, limit: int
 ) -> list[UnknownOutcome]:

@@ -19,7 +19,8 @@ from gateway.demo.expectations import RECEIPT, TRANSACTION, Call, Observed
 from gateway.demo.ground import Ground
 from gateway.demo.samples import BURGERZAKEN, HEFFINGEN, PARTICIPATIEWET, CallingSystem, Organisation, Samples
 from tenants.protocolregels import Protocolregel
-from tenants.reading import Zoekvraag, read_calls, search
+from tenants.reading import read_calls, search
+from tenants.searches import Zoekvraag
 
 AUDITOR = "auditor/demo"
 REASON = "Controle van het register in de demo"

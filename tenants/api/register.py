@@ -18,9 +18,10 @@ from tenants.api.register_shapes import (
 from tenants.api.routing import Answer, Asked
 from tenants.finding import Filter
 from tenants.model import Bsn
-from tenants.reading import Found, search
-from tenants.reading import Zoekvraag as Search
+from tenants.reading import search
 from tenants.sealing import SealingError
+from tenants.searches import Found
+from tenants.searches import Zoekvraag as Search
 from tenants.subjects import ANummer
 from tenants.words.rubrieken import carriers_of
 
@@ -36,6 +37,7 @@ async def zoek_protocolregels(asked: Asked) -> Answer:
         before=wanted.voor,
         limit=wanted.aantal,
         user=wanted.gebruiker,
+        asked=wanted.ook_gevraagd,
         wanted=filter_of(wanted.taaksysteem, wanted.certificaat, wanted.doelbinding, wanted.rubrieken, wanted.uitkomst),
     )
     async with asked.rooms.inzage.acquire() as connection, keys_must_open():
@@ -83,6 +85,8 @@ def _shape(found: Found) -> Protocolregels:
         volgende=found.more,
         vernietigde_jaren=list(found.destroyed_years),
         zonder_afsluiting=found.open_calls,
+        uitkomst_onbekend=found.unknown_calls,
+        niet_vast_te_stellen=found.unnamed,
     )
 
 

@@ -44,7 +44,7 @@ class TaaksysteemVan(Shape):
 class Zoekvraag(Shape):
     """A search in the own register: by person, by period, or both. It is itself recorded, with its reason.
 
-    Everything else leaves out what does not fit. A user is searched within a period.
+    Everything else leaves out what does not fit. A user is searched within a period, or among the calls about a person.
     """
 
     burgerservicenummer: Burgerservicenummer | None = Field(default=None, repr=False)
@@ -67,6 +67,12 @@ class Zoekvraag(Shape):
         "in een bericht stond.",
     )
     uitkomst: Uitkomst | None = None
+    ook_gevraagd: bool = Field(
+        default=False,
+        description="Bij een persoon: ook bevragingen die naar die persoon vroegen en over niemand iets vertelden (geweigerd, niet "
+        "verzonden, niet beantwoord, zonder treffer). Daarvoor worden de vragen van zulke bevragingen geopend. Bij een andere "
+        "uitkomst dan beantwoord gebeurt dat altijd.",
+    )
     inhoud: bool = Field(default=False, description="Ook openen wat verzegeld is: vraag, antwoord, gebruiker.")
     voor: UUID | None = Field(default=None, description="Verder zoeken vanaf 'volgende' van het vorige antwoord.")
     aantal: int = Field(default=100, ge=1, le=MOST_ROWS)
@@ -76,8 +82,8 @@ class Zoekvraag(Shape):
         by_person = self.burgerservicenummer is not None or self.a_nummer is not None
         if not by_person and self.periode is None:
             raise ValueError("Zoek op burgerservicenummer, A-nummer, periode, of een persoon in een periode.")
-        if by_person and self.gebruiker is not None:
-            raise ValueError("Zoek op persoon of op gebruiker, niet op beide.")
+        if self.ook_gevraagd and not by_person:
+            raise ValueError("'ookGevraagd' hoort bij een burgerservicenummer of A-nummer.")
         return self
 
 
@@ -150,7 +156,15 @@ class Protocolregels(Shape):
     volgende: UUID | None
     vernietigde_jaren: list[int] = Field(description="Jaren waarin niet gezocht kan worden: de sleutel is vernietigd.")
     zonder_afsluiting: int = Field(
-        description="Bevragingen in deze periode zonder afsluiting; over wie die gingen is niet te zoeken."
+        description="Bevragingen in deze periode zonder afsluiting, over wie ook; met ookGevraagd worden hun vragen doorzocht."
+    )
+    uitkomst_onbekend: int = Field(
+        description="Bevragingen in deze periode waarvan niet bekend is wat RvIG ermee deed, over wie ook: zonder afsluiting, of "
+        "verzonden en niet beantwoord."
+    )
+    niet_vast_te_stellen: int | None = Field(
+        description="Van zoveel bevragingen tot en met 'volgende' noemt de vraag niemand bij nummer, of is zij niet te openen; zij "
+        "kunnen over deze persoon gaan. Null: er zijn geen vragen geopend."
     )
 
 

@@ -9,11 +9,12 @@ import pytest
 
 from tenants.keyring import add_version, make_keyring
 from tenants.model import Bsn
-from tenants.reading import Zoekvraag, read_calls, search
+from tenants.reading import read_calls, search
 from tenants.register_keys import uuid_floor
 from tenants.registry import ensure_tenant_years
 from tenants.scope import tenant_scope
 from tenants.sealing import SealingError
+from tenants.searches import Zoekvraag
 from tests.admin.conftest import Api
 from tests.admin.regels import Recorder
 from tests.databases import Database

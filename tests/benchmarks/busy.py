@@ -14,8 +14,9 @@ from tenants.export.running import Wish, export_register
 from tenants.inzage.gathering import gather
 from tenants.keyring import read_keyring
 from tenants.model import Bsn
-from tenants.reading import Zoekvraag, search
+from tenants.reading import search
 from tenants.recording import Reading
+from tenants.searches import Zoekvraag
 from tenants.subjects import Subject
 
 PERSON = Bsn("999941112")

@@ -22,7 +22,8 @@ import orjson
 from gateway.judging import dutch_today
 from gateway.simulator.autorisatie import parse_addresses, parse_table
 from tenants.protocolregels import Protocolregel
-from tenants.reading import MOST, read_calls
+from tenants.reading import read_calls
+from tenants.searches import MOST
 from tests.conformance.answers import source_answer
 from tests.conformance.cases import Case, Claims
 from tests.conformance.catalogue import catalogue_for

@@ -12,9 +12,10 @@ import orjson
 from tenants.callers import NewMachtiging, create_machtiging, grant_policy, withdraw_machtiging
 from tenants.model import Bsn
 from tenants.protocolregels import Protocolregel
-from tenants.reading import Zoekvraag, search
+from tenants.reading import search
 from tenants.rights import Policy
 from tenants.scope import tenant_scope
+from tenants.searches import Zoekvraag
 from tests.databases import Database
 from tests.e2e.ledgers import Called, Caller
 from tests.world import Member, World, question, world

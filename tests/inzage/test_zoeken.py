@@ -1,7 +1,10 @@
 """Searching by everything that a call says, and who must be told after a correction."""
 
+from collections.abc import Awaitable
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import pytest
 
 from tests.admin.conftest import Api
@@ -55,8 +58,105 @@ async def test_a_person_is_found_by_a_nummer_and_by_either_number(api: Api, worl
     assert await search(aNummer=A_NUMMER) == [str(by_message)]
     assert await search(burgerservicenummer=ANNA) == [str(by_number)]
     assert await search(burgerservicenummer=ANNA, aNummer=A_NUMMER) == [str(by_message), str(by_number)]
-    both = {"reden": "x", "aNummer": A_NUMMER, "gebruiker": "x", "periode": recently()}
-    assert (await api.ask("POST", "/v1/protocolregels/zoekvraag", by="auditor", json=both)).status == 400
+
+
+async def test_who_looks_whether_one_user_asked_about_one_person_finds_those_calls_alone(
+    api: Api, world: World, register: Register
+):
+    wanted = [str(await register.call(world, ANNA, user="nieuwsgierig")) for _ in range(2)]
+    await register.call(world, ANNA, user="k.bakker")
+    await register.call(world, BRAM, user="nieuwsgierig")
+    refused = str(await register.call(world, ANNA, user="nieuwsgierig", refusal="nietToegestaan"))
+    await register.call(world, ANNA, user="k.bakker", refusal="nietToegestaan")
+
+    async def search(**question: object) -> list[str]:
+        body = {"reden": "Melding 4", "burgerservicenummer": ANNA, "gebruiker": "nieuwsgierig", **question}
+        reply = await api.ask("POST", "/v1/protocolregels/zoekvraag", by="auditor", json=body)
+        assert reply.status == 200, reply.text
+        return [one["id"] for one in reply.json["protocolregels"]]
+
+    assert await search() == wanted[::-1]
+    assert await search(periode=recently()) == wanted[::-1]
+    assert await search(gebruiker="niemand") == []
+    assert await search(ookGevraagd=True) == [refused, *wanted[::-1]]
+    assert await search(gebruiker="niemand", ookGevraagd=True) == []
+    assert await search(doelbinding="Iets anders") == []
+
+
+async def asked_about(api: Api, **question: Any) -> Any:
+    body = {"reden": "Klacht 9", "burgerservicenummer": ANNA, **question}
+    reply = await api.ask("POST", "/v1/protocolregels/zoekvraag", by="auditor", json=body)
+    assert reply.status == 200, reply.text
+    return reply.json
+
+
+async def test_a_person_is_found_by_every_outcome_and_not_only_by_what_was_told(
+    api: Api, world: World, register: Register, admin: asyncpg.Connection
+):
+    by_address = {"type": "ZoekMetPostcodeEnHuisnummer", "postcode": "1234AB", "huisnummer": 1}
+    calls: dict[str, list[str]] = {}
+
+    async def made(outcome: str, call: Awaitable[UUID]) -> None:
+        calls.setdefault(outcome, []).append(str(await call))
+
+    await made("geweigerd", register.call(world, ANNA, refusal="nietToegestaan"))
+    await made("uitkomst_onbekend", register.call(world, ANNA, outcome=None))
+    await made("uitkomst_onbekend", register.unanswered(world, ANNA))
+    await made("niet_beantwoord", register.call(world, ANNA, outcome="niet_beantwoord"))
+    await made(
+        "niet_verzonden", register.call(world, outcome="niet_verzonden", question={"burgerservicenummer": [ANNA]})
+    )
+    await made("beantwoord", register.call(world, ANNA))
+    nobody = str(await register.call(world, question={"burgerservicenummer": [ANNA]}))
+    for refusal in (None, "nietToegestaan"):
+        await register.call(world, BRAM, outcome=None, refusal=refusal)
+        await register.call(world, question=by_address, outcome=None, refusal=refusal)
+    for outcome, ids in calls.items():
+        found = await asked_about(api, uitkomst=outcome)
+        # What was sent and not answered goes by both names.
+        wanted = ids + (calls["uitkomst_onbekend"][1:] if outcome == "niet_beantwoord" else [])
+        assert {one["id"] for one in found["protocolregels"]} == set(wanted), outcome
+        assert found["nietVastTeStellen"] == {"geweigerd": 1, "uitkomst_onbekend": 1, "beantwoord": None}.get(
+            outcome, 0
+        )
+        assert all(one["inhoud"] is None for one in found["protocolregels"])
+    everything = {one for ids in calls.values() for one in ids} | {nobody}
+    found = await asked_about(api, ookGevraagd=True)
+    assert {one["id"] for one in found["protocolregels"]} == everything
+    assert (found["nietVastTeStellen"], found["zonderAfsluiting"], found["uitkomstOnbekend"]) == (2, 3, 4)
+    (told,) = ([one["id"] for one in (await asked_about(api))["protocolregels"]],)
+    assert set(told) == {*calls["beantwoord"], *calls["niet_beantwoord"]}
+    # What was opened for it is on record as opened.
+    recorded = await admin.fetch("SELECT contents, criteria FROM register.reading ORDER BY number DESC LIMIT 2")
+    assert [row["contents"] for row in recorded] == [False, True]
+    assert "ookGevraagd" in recorded[1]["criteria"]
+    wrong = {"reden": "x", "periode": recently(), "ookGevraagd": True}
+    assert (await api.ask("POST", "/v1/protocolregels/zoekvraag", by="auditor", json=wrong)).status == 400
+
+
+async def test_who_was_asked_about_in_vain_is_found_page_by_page_however_few_are_opened_at_once(
+    api: Api, world: World, register: Register, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tenants.asked_about._PAGE", 3)
+    monkeypatch.setattr("tenants.reading.MOST_OPENED", 4)
+    wanted = []
+    for number in range(14):
+        bsn = ANNA if number % 3 == 0 else BRAM
+        made = await register.call(world, bsn, refusal=None if number % 2 else "nietToegestaan")
+        wanted += [str(made)] if bsn == ANNA else []
+    for size in (1, 2, 100):
+        seen: list[str] = []
+        more: dict[str, str] = {}
+        pages = 0
+        while True:
+            found = await asked_about(api, ookGevraagd=True, aantal=size, **more)
+            seen += [one["id"] for one in found["protocolregels"]]
+            pages += 1
+            if found["volgende"] is None:
+                break
+            more = {"voor": found["volgende"]}
+        assert seen == wanted[::-1], size
+        assert pages > 1
 
 
 async def test_a_filtered_search_of_a_person_goes_on_where_its_page_ended(api: Api, world: World, register: Register):
