@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -11,7 +11,7 @@ from tenants.api.openapi_links import links_of, path_parameters
 from tenants.api.proposing import Voorgesteld
 from tenants.api.repeating import KEY_HEADER
 from tenants.api.routing import TENANT_HEADER, Route
-from tenants.api.shapes import Probleem
+from tenants.api.shapes import Probleem, Soort
 
 VERSION = "0.1.0"
 _REFUSALS = {
@@ -37,6 +37,14 @@ _OF_TENANT = (404,)
 _VERSIONED = (404, 412, 428)
 _IDEMPOTENT = (409, 422)
 _TEXT = {"type": "string"}
+_NUMBER = {"type": "integer", "format": "int64", "minimum": 1}
+# What an address names, where it is no number.
+_IN_PATH: Mapping[str, Mapping[str, Any]] = {
+    "afnemerId": {"type": "string", "pattern": "^[0-9]{6}$"},
+    "naam": {"type": "string", "pattern": "^[0-9a-z-]{1,60}$"},
+    "soort": {"type": "string", "enum": list(get_args(Soort))},
+    "waarde": {"type": "string", "pattern": "^[0-9A-Za-z-]{1,80}$"},
+}
 _HEADERS = {"API-Version": {"description": "De volledige versie van deze API.", "required": True, "schema": _TEXT}}
 _ETAG = {
     "ETag": {"description": "De versie van wat getoond is; noem haar in If-Match.", "required": True, "schema": _TEXT}
@@ -90,7 +98,7 @@ def _operation(route: Route, links: Mapping[str, Any]) -> dict[str, Any]:
         "responses": _responses(route, links),
     }
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": _IN_PATH.get(name, _NUMBER)}
         for name in path_parameters(route.path)
     ]
     if route.query is not None:
@@ -138,7 +146,9 @@ def _responses(route: Route, links: Mapping[str, Any]) -> dict[str, Any]:
         found[str(status)] = {"description": "Gelukt.", "headers": headers}
         if status != 204:
             schema = {"type": "object"} if shape is None else _reference(shape)
-            found[str(status)]["content"] = {"application/json": {"schema": schema}} | {
+            # Without a shape it is a file, where there is one.
+            as_json = {} if shape is None and route.files else {"application/json": {"schema": schema}}
+            found[str(status)]["content"] = as_json | {
                 media_type: {"schema": {"type": "string", "contentEncoding": "binary"}} for media_type in route.files
             }
         if links and status in {200, 201}:

@@ -20,6 +20,7 @@ from tenants.config import TenantsConfig
 from tenants.keyring import dump, public_half
 from tests.admin.regels import Recorder
 from tests.databases import Cluster, Database, fresh_database
+from tests.openapi.conforming import faults_of_answer
 from tests.worlds import Keyrings, World, make_world
 
 
@@ -33,7 +34,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The admin API as its users meet it. `keys` by name: operator, beheerder, auditor, and other-… of the other tenant."""
+    """The admin API as its users meet it. `keys` by name: operator, beheerder, auditor, and other-… of the other tenant.
+
+    What it answers is held against its OpenAPI document.
+    """
 
     url: str
     observed: str
@@ -50,6 +54,8 @@ class Api:
             method, self.url + path, headers=given, allow_redirects=False, **options
         ) as answer:
             text = await answer.text()
+            faults = faults_of_answer(method, path, answer.status, answer.headers, text)
+            assert not faults, (method, path, faults)
             as_json = await answer.json(content_type=None) if text and "json" in answer.content_type else None
             return Reply(answer.status, answer.headers, text, as_json)
 
