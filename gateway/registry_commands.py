@@ -63,11 +63,34 @@ def apply_registry(
 
 @registry.command("import")
 @_options
+@click.option(
+    "--restore", metavar="REASON", help="Put back an export into a registry without tenants; nothing is asked."
+)
+@click.option("--notice-keys", envvar="KOPPELPUNT_NOTICE_KEYS_FILE", type=_FILE, help="With --restore: signs webhooks.")
 def import_registry(
-    *, file: Path, database_url: str, identity_public: Path, register_public: Path, as_json: bool
+    *,
+    file: Path,
+    database_url: str,
+    identity_public: Path,
+    register_public: Path,
+    as_json: bool,
+    restore: str | None,
+    notice_keys: Path | None,
 ) -> None:
-    """Bring in tenants that are not there yet. As apply, but a tenant that is there already is refused."""
-    _show_done(_bring(database_url, file, identity_public, register_public, keep=True, new_only=True), as_json=as_json)
+    """Bring in tenants that are not there yet. As apply, but a tenant that is there already is refused.
+
+    With --restore everything is put back as the document says it, states and exceptions too, without asking anybody: only
+    into a registry that has no tenant, and every change says why in the tenant's own history.
+    """
+    from tenants.command import bring_file  # noqa: PLC0415
+
+    brought = _tell(
+        bring_file(
+            database_url, file, identity_public, register_public, keep=True, new_only=True, restore=restore,
+            notice_keys=notice_keys,
+        )
+    )  # fmt: skip
+    _show_done(brought, as_json=as_json)
 
 
 @registry.command("diff")
@@ -110,12 +133,10 @@ def _moment(text: str) -> datetime:
     return moment
 
 
-def _bring(
-    database_url: str, file: Path, identity_public: Path, register_public: Path, *, keep: bool, new_only: bool = False
-) -> "Brought":
+def _bring(database_url: str, file: Path, identity_public: Path, register_public: Path, *, keep: bool) -> "Brought":
     from tenants.command import bring_file  # noqa: PLC0415
 
-    return _tell(bring_file(database_url, file, identity_public, register_public, keep=keep, new_only=new_only))
+    return _tell(bring_file(database_url, file, identity_public, register_public, keep=keep))
 
 
 def _show_done(brought: "Brought", *, as_json: bool) -> None:
@@ -148,16 +169,16 @@ def _show_difference(brought: "Brought", *, as_json: bool, done: bool = False) -
 
 
 def _asked(brought: "Brought", *, done: bool) -> Iterator[str]:
-    from tenants.gitops.bringing import counted  # noqa: PLC0415
+    from tenants.gitops.proposing import told  # noqa: PLC0415
 
     for one in brought.proposed:
-        what = ", ".join(f"{count} {name}" for name, count in counted([one]).items() if count)
+        what = told(one.held) if one.exception is None else f"exception of {one.exception.afnemer_id}"
         state = (
             "waits for acceptance since an earlier apply" if one.already else "waits for acceptance by its beheerder"
         )
         yield (f"? {one.tenant_oin}  voorstel {one.number if done or one.already else '(new)'}  {what}: {state}")
     for waiting in brought.waiting:
-        yield f"… {waiting.tenant_oin}  {waiting.what}: cannot be asked yet. {waiting.why}"
+        yield f"… {waiting.tenant_oin}  {waiting.what}: not yet. {waiting.why}"
 
 
 def _document(brought: "Brought", *, done: bool) -> dict[str, Any]:
@@ -178,6 +199,7 @@ def _document(brought: "Brought", *, done: bool) -> dict[str, Any]:
                 "voorstel": one.number,
                 "already": one.already,
                 **one.held.model_dump(mode="json", exclude_defaults=True),
+                **({} if one.exception is None else {"exception": one.exception.model_dump(mode="json")}),
             }
             for one in brought.proposed
         ],

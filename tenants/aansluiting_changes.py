@@ -13,14 +13,13 @@ from typing import Any, Final
 
 import asyncpg
 
-from tenants.changes import set_aansluiting_state
 from tenants.delivery.places import MISSING, has_place
 from tenants.faults import InputRefused, NotFound
-from tenants.pattern_facts import Finding
+from tenants.pattern_facts import Finding, PatternFacts
 from tenants.pattern_rows import read_pattern_facts
-from tenants.patterns import check_pattern
-from tenants.stappenplan import STAPPEN, stops_productie
-from tenants.stappenplan_rows import read_stappenplan, was_in_productie
+from tenants.patterns import check_pattern, stops
+from tenants.stappenplan import STAPPEN, applying, stops_productie
+from tenants.stappenplan_rows import read_missing, were_in_productie
 
 FOLLOWS: Final[Mapping[str, frozenset[str]]] = {
     "concept": frozenset({"proef", "productie", "beeindigd"}),
@@ -32,6 +31,15 @@ FOLLOWS: Final[Mapping[str, frozenset[str]]] = {
 STEPS: Final = tuple(name for name, one in STAPPEN.items() if one.ticked)
 """The steps of the stappenplan that the beheerder ticks."""
 _USABLE: Final = frozenset({"active", "retiring"})
+_IN_USE: Final = frozenset({"proef", "productie"})
+_STANDING: Final = (
+    "SELECT a.aansluiting_id, a.state, e.kind, a.certificate_id, a.credential_id, a.holder_tenant_id, "
+    "  c.state AS certificate_state, r.state AS credential_state, c.not_after "
+    "FROM registry.aansluiting a JOIN registry.environment e ON e.name = a.environment "
+    "LEFT JOIN registry.certificate c ON c.tenant_id = a.certificate_tenant_id AND c.certificate_id = a.certificate_id "
+    "LEFT JOIN registry.credential r ON r.tenant_id = a.tenant_id AND r.credential_id = a.credential_id "
+    "WHERE a.tenant_id = $1 AND a.aansluiting_id = ANY ($2::bigint[]) ORDER BY a.aansluiting_id FOR UPDATE OF a"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,44 +53,124 @@ class Step:
 
 async def move_aansluiting(connection: asyncpg.Connection, tenant_id: int, aansluiting_id: int, state: str) -> None:
     """Give an aansluiting its next state. Raises NotFound, and InputRefused with everything that stands in the way."""
-    row = await connection.fetchrow(
-        "SELECT a.state, e.kind, a.certificate_id, a.credential_id, a.holder_tenant_id, c.state AS certificate_state, "
-        "  r.state AS credential_state, c.not_after "
-        "FROM registry.aansluiting a JOIN registry.environment e ON e.name = a.environment "
-        "LEFT JOIN registry.certificate c ON c.tenant_id = a.certificate_tenant_id AND c.certificate_id = a.certificate_id "
-        "LEFT JOIN registry.credential r ON r.tenant_id = a.tenant_id AND r.credential_id = a.credential_id "
-        "WHERE a.tenant_id = $1 AND a.aansluiting_id = $2",
-        tenant_id, aansluiting_id,
-    )  # fmt: skip
-    if row is None:
-        raise NotFound(f"There is no aansluiting {aansluiting_id} here.")
-    if row["state"] == state:
-        return
-    faults = list(_faults(row, state))
-    if state == "productie" and row["kind"] == "productie" and not await has_place(connection, tenant_id):
-        faults.append(MISSING)
-    if (
-        state == "productie"
-        and row["kind"] == "productie"
-        and not await was_in_productie(connection, tenant_id, aansluiting_id)
-    ):
-        steps = await read_stappenplan(connection, tenant_id, aansluiting_id)
-        # Without a credential that is said above already.
-        faults += [
-            one.words for one in stops_productie(steps) if one.name != "inloggegevens_ontvangen" or row["credential_id"]
-        ]
-    if state in {"proef", "productie"}:
-        findings = await findings_of(connection, tenant_id, aansluiting_id)
-        faults += [one.text for one in findings if one.severity == "stops" and one.text not in faults]
-    if faults:
+    if faults := (await move_aansluitingen(connection, tenant_id, {aansluiting_id: state})).get(aansluiting_id):
         raise InputRefused(faults)
-    await set_aansluiting_state(connection, tenant_id, aansluiting_id, state)
+
+
+async def move_aansluitingen(
+    connection: asyncpg.Connection, tenant_id: int, wanted: Mapping[int, str]
+) -> dict[int, list[str]]:
+    """Give these aansluitingen their next states, those that can have it; of the others everything that stands in the way.
+
+    Raises NotFound. One that has its state already is left alone.
+    """
+    rows = {row["aansluiting_id"]: row for row in await connection.fetch(_STANDING, tenant_id, list(wanted))}
+    if missing := wanted.keys() - rows.keys():
+        raise NotFound(f"There is no aansluiting {min(missing)} here.")
+    moving = {number: state for number, state in wanted.items() if rows[number]["state"] != state}
+    if not moving:
+        return {}
+    refused = await _refusals(connection, tenant_id, moving, rows)
+    await _move(connection, tenant_id, {one: state for one, state in moving.items() if one not in refused}, refused)
+    return refused
+
+
+async def check_made(connection: asyncpg.Connection, tenant_id: int, made: Mapping[int, str]) -> dict[int, list[str]]:
+    """Look at aansluitingen that this transaction made in a state as at a move to it; what is refused becomes a concept."""
+    rows = await connection.fetch(_STANDING, tenant_id, list(made))
+    refused = await _refusals(
+        connection, tenant_id, made, {row["aansluiting_id"]: {**row, "state": "concept"} for row in rows}
+    )
+    if refused:
+        await connection.execute(
+            "UPDATE registry.aansluiting SET state = 'concept' WHERE tenant_id = $1 AND aansluiting_id = ANY ($2::bigint[])",
+            tenant_id, list(refused),
+        )  # fmt: skip
+    return refused
+
+
+async def _refusals(
+    connection: asyncpg.Connection, tenant_id: int, moving: Mapping[int, str], rows: Mapping[int, Mapping[str, Any]]
+) -> dict[int, list[str]]:
+    """What stands in the way of those that may not have the state that they move to."""
+    refused: dict[int, list[str]] = {}
+    facts = await _read_facts(connection, tenant_id)
+    waiting = await _waiting_steps(connection, tenant_id, moving, rows, facts)
+    lacks_place = bool(waiting) and not await has_place(connection, tenant_id)
+    for number, state in moving.items():
+        faults = list(_faults(rows[number], state))
+        if number in waiting:
+            faults += [MISSING] * lacks_place + waiting[number]
+        faults += [words for words in _stopped(facts, number, state) if words not in faults]
+        if faults:
+            refused[number] = faults
+    return refused
+
+
+async def _move(
+    connection: asyncpg.Connection, tenant_id: int, moving: dict[int, str], refused: dict[int, list[str]]
+) -> None:
+    """Move them together. What is right of each alone may be wrong of all (one certificate for two installations)."""
+    while moving:
+        trial = connection.transaction()
+        await trial.start()
+        await connection.execute(
+            "UPDATE registry.aansluiting a SET state = n.state FROM unnest($2::bigint[], $3::text[]) n (number, state) "
+            "WHERE a.tenant_id = $1 AND a.aansluiting_id = n.number",
+            tenant_id, list(moving), list(moving.values()),
+        )  # fmt: skip
+        if len(moving) == 1:
+            await trial.commit()
+            return
+        facts = await _read_facts(connection, tenant_id)
+        stopped = {one: found for one, state in moving.items() if (found := _stopped(facts, one, state))}
+        if not stopped:
+            await trial.commit()
+            return
+        await trial.rollback()
+        refused |= stopped
+        moving = {one: state for one, state in moving.items() if one not in stopped}
+
+
+async def _waiting_steps(
+    connection: asyncpg.Connection,
+    tenant_id: int,
+    moving: Mapping[int, str],
+    rows: Mapping[int, Mapping[str, Any]],
+    facts: Mapping[int, PatternFacts],
+) -> dict[int, list[str]]:
+    """Of what goes to productie: the words of the steps that it waits for, [] for what has been there before."""
+    going = [one for one, state in moving.items() if (state, rows[one]["kind"]) == ("productie", "productie")]
+    if not going:
+        return {}
+    found: dict[int, list[str]] = {one: [] for one in going}
+    first = set(going) - await were_in_productie(connection, tenant_id, going)
+    applicable = {one: applying(facts[one], "productie") for one in first if one in facts}
+    for number, steps in (await read_missing(connection, tenant_id, applicable)).items():
+        # Without a credential that is said by itself.
+        found[number] = [
+            one.words
+            for one in stops_productie(steps)
+            if one.name != "inloggegevens_ontvangen" or rows[number]["credential_id"]
+        ]
+    return found
+
+
+async def _read_facts(connection: asyncpg.Connection, tenant_id: int) -> dict[int, PatternFacts]:
+    return {one.aansluiting_id: one for one in (await read_pattern_facts(connection, [tenant_id])).get(tenant_id, ())}
+
+
+def _stopped(facts: Mapping[int, PatternFacts], number: int, state: str) -> list[str]:
+    """What stops calls over it, of one that is put to use."""
+    if state not in _IN_USE or number not in facts:
+        return []
+    return [one.text for one in stops(check_pattern(facts[number], datetime.now(UTC)))]
 
 
 def _faults(row: Mapping[str, Any], state: str) -> Iterator[str]:
     if state not in FOLLOWS[row["state"]]:
         yield f"Na toestand {row['state']} komt geen {state}."
-    if state not in {"proef", "productie"}:
+    if state not in _IN_USE:
         return
     if state == "productie" and row["kind"] != "productie":
         yield "In een proefomgeving wordt een aansluiting niet productie."
@@ -101,13 +189,8 @@ def _faults(row: Mapping[str, Any], state: str) -> Iterator[str]:
 
 async def findings_of(connection: asyncpg.Connection, tenant_id: int, aansluiting_id: int) -> Sequence[Finding]:
     """What is not as the aansluitpatroon wants it, now. An ended aansluiting has none."""
-    found = (await read_pattern_facts(connection, [tenant_id])).get(tenant_id, ())
-    return [
-        one
-        for facts in found
-        if facts.aansluiting_id == aansluiting_id
-        for one in check_pattern(facts, datetime.now(UTC))
-    ]
+    facts = (await _read_facts(connection, tenant_id)).get(aansluiting_id)
+    return () if facts is None else check_pattern(facts, datetime.now(UTC))
 
 
 async def read_steps(connection: asyncpg.Connection, tenant_id: int, aansluiting_id: int) -> list[Step]:

@@ -16,6 +16,7 @@ from tenants.gitops.bringing import Brought, bring_document
 from tenants.gitops.lines import read_text
 from tenants.gitops.reading import read_document_of, write_yaml
 from tenants.keyring import read_keyring
+from tenants.notices.signing import read_notice_keys
 from tenants.scope import tenant_scope
 
 _HAS_ITS_OWN = (
@@ -25,7 +26,15 @@ _HAS_ITS_OWN = (
 
 
 async def bring_file(
-    database_url: str, file: Path, identity_public: Path, register_public: Path, *, keep: bool, new_only: bool = False
+    database_url: str,
+    file: Path,
+    identity_public: Path,
+    register_public: Path,
+    *,
+    keep: bool,
+    new_only: bool = False,
+    restore: str | None = None,
+    notice_keys: Path | None = None,
 ) -> Brought:
     """Bring in a YAML document, or tell what that would do. Raises InputRefused with every fault and its line."""
     identity = read_keyring(identity_public, name="identity", private=False)
@@ -34,8 +43,9 @@ async def bring_file(
     connection = await asyncpg.connect(database_url)
     try:
         return await bring_document(
-            connection, text.document, identity, register, directory=file.parent, keep=keep, new_only=new_only
-        )
+            connection, text.document, identity, register, directory=file.parent, keep=keep, new_only=new_only,
+            restore=restore, notices=read_notice_keys(notice_keys),
+        )  # fmt: skip
     except InputRefused as refusal:
         raise InputRefused(text.with_lines(refusal.faults)) from None
     finally:

@@ -19,21 +19,21 @@ from tenants import registry
 from tenants.certificates import CertificateFacts, read_certificate
 from tenants.faults import InputRefused
 from tenants.keyring import Keyring
+from tenants.onboarding_aansluitingen import apply_aansluitingen, apply_steps
 from tenants.onboarding_besluiten import apply_besluiten
 from tenants.onboarding_callers import apply_machtigingen, apply_mandates, apply_taaksystemen, apply_vaste_aansluitingen
 from tenants.onboarding_checkpoints import apply_destinations
+from tenants.onboarding_contacts import apply_contacts
 from tenants.onboarding_document import (
     CertificatePart,
     CredentialPart,
     Document,
     TenantPart,
-    is_reference,
     read_document,
-    read_pem,
-    read_reference,
 )
 from tenants.onboarding_doelbindingen import apply_doelbindingen
-from tenants.onboarding_identities import apply_aansluitingen, apply_afnemers, apply_certificates, apply_credentials
+from tenants.onboarding_files import is_reference, read_pem, read_reference
+from tenants.onboarding_identities import apply_afnemers, apply_certificates, apply_credentials
 from tenants.onboarding_patterns import (
     apply_agreements,
     apply_exceptions,
@@ -94,8 +94,7 @@ async def bring(work: Work, read: Document, opened: Sequence[Opened]) -> None:
 
     Raises InputRefused with what is wrong of every tenant, by its place: the first thing of each.
     """
-    # Two at once would both find nothing and make everything twice.
-    await work.connection.execute("SELECT pg_advisory_xact_lock(19265, 1)")
+    await hold_registry(work.connection)
     await _check_environments(work.connection, read)
     for part in read.tenants:
         work.tenants[part.oin] = await _tenant(work, part)
@@ -116,6 +115,11 @@ async def bring(work: Work, read: Document, opened: Sequence[Opened]) -> None:
         raise InputRefused(fault for faults in failed.values() for fault in faults)
 
 
+async def hold_registry(connection: asyncpg.Connection) -> None:
+    """Let no other document come in until this transaction ends: two would both find nothing and make everything twice."""
+    await connection.execute("SELECT pg_advisory_xact_lock(19265, 1)")
+
+
 async def _identities(work: Work, part: TenantPart, opened: Opened) -> None:
     await apply_afnemers(work, part)
     await apply_besluiten(work, part)
@@ -128,6 +132,8 @@ async def _callers(work: Work, part: TenantPart, opened: Opened) -> None:
     await apply_exceptions(work, part)
     credentials = await apply_credentials(work, part, opened)
     await apply_aansluitingen(work, part, credentials)
+    if not work.asks:
+        await apply_steps(work, work.tenants[part.oin], part.aansluitingen)
     await apply_header_profiles(work, part)
     await apply_taaksystemen(work, part)
 
@@ -141,6 +147,7 @@ async def _use(work: Work, part: TenantPart, _: Opened) -> None:
     await apply_machtigingen(work, part)
     await apply_destinations(work, part.oin, part.checkpoint_destinations)
     await apply_doelbindingen(work, part.oin, part.doelbindingen)
+    await apply_contacts(work, part.oin, part.contacts)
 
 
 def read_files(document: Document, directory: Path) -> list[Opened]:

@@ -1,13 +1,11 @@
-"""The shape of an onboarding document: tenants with all that belongs to them, as one file says it. Pure but for files.
+"""The shape of an onboarding document: tenants with all that belongs to them, as one file says it. Pure.
 
 Everything that is wrong is told at once, by its place in the document; the texts never show a value, as some are secret.
 What refers to something else does so by a name that people know: OIN, AfnemerID, the name of a taaksysteem.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -20,6 +18,7 @@ from pydantic import (
 from tenants.autorisatie import read_rubrieken
 from tenants.faults import InputRefused
 from tenants.onboarding_checkpoints import DestinationPart
+from tenants.onboarding_contacts import ContactPart
 from tenants.onboarding_doelbindingen import DoelbindingPart
 from tenants.onboarding_proofs import IdpPart, ProofsPart
 from tenants.onboarding_shapes import (
@@ -31,6 +30,7 @@ from tenants.onboarding_shapes import (
     OinText,
     OwnProfilePart,
     Part,
+    StapPart,
 )
 from tenants.rights import Policy, faults_of_conditions, faults_of_grounds, faults_of_policy, faults_of_rights
 from tenants.written import Dag, Moment
@@ -85,7 +85,10 @@ class CertificatePart(Part):
 
 
 class CredentialPart(Part):
-    """Client-ID and secret at RvIG: `file:…`, `env:…` or the secret itself; or `secret_file`, the path of a file with it."""
+    """Client-ID and secret at RvIG: `file:…`, `env:…` or the secret itself; or `secret_file`, the path of a file with it.
+
+    `secret_valid_until` is when RvIG says that the secret ends; without it, what is known stays.
+    """
 
     name: Line
     afnemer_id: AfnemerIdText
@@ -95,6 +98,7 @@ class CredentialPart(Part):
     secret_file: str | None = None
     authentication: Literal["body", "basic"] = "body"
     account: str = ""
+    secret_valid_until: Moment | None = None
 
     @model_validator(mode="after")
     def _one_secret(self) -> "CredentialPart":
@@ -117,11 +121,19 @@ class AansluitingPart(Part):
     resource_server: str | None = None
     valid_from: Moment | None = None
     valid_until: Moment | None = None
+    steps: tuple[StapPart, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What it is known by among those of its tenant: AfnemerID, environment and pattern."""
+        return self.afnemer_id, self.environment, self.pattern
 
     @model_validator(mode="after")
     def _with_identity(self) -> "AansluitingPart":
         if self.state != "concept" and (self.certificate is None or self.credential is None):
             raise ValueError("without certificate and credential it is a concept")
+        if len({one.step for one in self.steps}) != len(self.steps):
+            raise ValueError("a step stands there twice")
         return self
 
 
@@ -230,6 +242,7 @@ class TenantPart(Part):
     idps: tuple[IdpPart, ...] = ()
     checkpoint_destinations: tuple[DestinationPart, ...] = ()
     doelbindingen: tuple[DoelbindingPart, ...] = ()
+    contacts: tuple[ContactPart, ...] = ()
 
 
 class Document(Part):
@@ -247,34 +260,6 @@ def read_document(document: Mapping[str, Any]) -> Document:
     if faults := list(_faults_of_references(read)):
         raise InputRefused(faults)
     return read
-
-
-def read_pem(text: str, directory: Path) -> bytes:
-    """Return PEM that was given, or that of what was named. Raises InputRefused."""
-    return text.encode() if "-----BEGIN" in text else read_reference(text, directory)
-
-
-def is_reference(text: str) -> bool:
-    """Whether a secret is said by where it lies: `file:…`, a path of its own or below the document's, or `env:…`."""
-    return text.startswith(("file:", "env:"))
-
-
-def read_reference(text: str, directory: Path) -> bytes:
-    """What lies at `file:path`, `env:NAME`, or at a path. Raises InputRefused."""
-    kind, _, name = text.partition(":")
-    if kind == "env":
-        found = os.environb.get(name.encode())
-        if found is None:
-            raise InputRefused([f"env:{name}: there is no such variable in the environment."])
-        return found
-    return read_file(name if kind == "file" else text, directory)
-
-
-def read_file(name: str, directory: Path) -> bytes:
-    try:
-        return (directory / name).read_bytes()
-    except (OSError, ValueError) as error:
-        raise InputRefused([f"{name}: the file cannot be read ({type(error).__name__})."]) from None
 
 
 def _faults_of_references(document: Document) -> Iterator[str]:

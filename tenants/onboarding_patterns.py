@@ -9,6 +9,8 @@ from tenants import agreements
 from tenants.delivery.places import MISSING, has_place
 from tenants.faults import InputRefused, NotFound
 from tenants.onboarding_document import AansluitingPart, Document, TenantPart
+from tenants.onboarding_names import find_tenant
+from tenants.onboarding_pairing import pair
 from tenants.onboarding_shapes import AgreementPart
 from tenants.onboarding_work import Work
 from tenants.pattern_rows import check_patterns
@@ -20,14 +22,24 @@ _IN_USE = frozenset({"proef", "productie"})
 
 async def apply_agreements(work: Work, part: TenantPart) -> None:
     """Record the agreements that are not there yet, and the graces. One is known by kind, afnemer, party and first day."""
+    if not part.agreements:
+        return
     tenant_id = work.tenants[part.oin]
-    for one in part.agreements:
-        row = await work.connection.fetchrow(
-            "SELECT agreement_id, valid_until, grace_until, grace_reason, reference, products FROM registry.agreement "
-            "WHERE tenant_id = $1 AND kind = $2 AND afnemer_id IS NOT DISTINCT FROM $3 AND party = $4 AND signed_on = $5 "
-            "  AND withdrawn_at IS NULL",
-            tenant_id, one.kind, one.afnemer_id, one.party, one.signed_on,
-        )  # fmt: skip
+    rows = await work.connection.fetch(
+        "SELECT agreement_id, kind, afnemer_id, party, signed_on, valid_until, grace_until, grace_reason, reference, products "
+        "FROM registry.agreement WHERE tenant_id = $1 AND withdrawn_at IS NULL ORDER BY agreement_id",
+        tenant_id,
+    )
+    for one, found in pair(
+        part.agreements,
+        rows,
+        name_of=lambda one: (one.kind, one.afnemer_id, one.party, one.signed_on),
+        name_of_known=lambda row: (row["kind"], row["afnemer_id"], row["party"], row["signed_on"]),
+        is_same=lambda one, row: (
+            not _is_other(row, one) and (one.grace_until, one.grace_reason) == (row["grace_until"], row["grace_reason"])
+        ),
+    ):
+        row, before = found, work.count
         if row is not None and _is_other(row, one):
             await agreements.withdraw_agreement(work.connection, tenant_id, row["agreement_id"])
             work.changed["agreement"] += 1
@@ -39,6 +51,8 @@ async def apply_agreements(work: Work, part: TenantPart) -> None:
                 work.connection, tenant_id, number, until=one.grace_until, reason=one.grace_reason or ""
             )
             work.changed["agreement"] += 1
+        if work.count > before:
+            work.touched.append(one)
 
 
 def _is_other(row: Mapping[str, Any], part: AgreementPart) -> bool:
@@ -58,23 +72,26 @@ async def apply_lendings(work: Work, part: TenantPart) -> None:
     """Lend this tenant's certificates to whom the document names, where that does not stand yet."""
     tenant_id = work.tenants[part.oin]
     for one in part.certificate_lendings:
-        to_tenant_id = await _tenant(work, one.to)
-        if await _lending(work, tenant_id, to_tenant_id) is None:
+        to_tenant_id = await find_tenant(work, one.to)
+        if await find_lending(work, tenant_id, to_tenant_id) is None:
             await agreements.lend_certificates(
                 work.connection, tenant_id, to_tenant_id=to_tenant_id, reason=one.reason, valid_from=one.valid_from,
                 valid_until=one.valid_until,
             )  # fmt: skip
             work.made["lending"] += 1
+            work.touched.append(one)
 
 
 async def apply_exceptions(work: Work, part: TenantPart) -> None:
     """Record the exceptions that do not stand yet. Raises InputRefused where the holder lends nothing."""
     tenant_id = work.tenants[part.oin]
     for one in part.certificate_exceptions:
-        if await _exception(work, tenant_id, one.afnemer_id, one.holder) is not None:
+        if await standing_exception(work, tenant_id, one.afnemer_id, one.holder) is not None:
             continue
-        holder = await _tenant(work, one.holder)
-        lending_id = await _lending(work, holder, tenant_id)
+        if one.granted_by is None:
+            raise InputRefused([f"The exception of {one.afnemer_id} does not say by whom it was granted."])
+        holder = await find_tenant(work, one.holder)
+        lending_id = await find_lending(work, holder, tenant_id)
         if lending_id is None:
             raise InputRefused([f"The tenant with OIN {one.holder} lends no certificate to the one with {part.oin}."])
         made = agreements.NewException(
@@ -89,11 +106,14 @@ async def apply_exceptions(work: Work, part: TenantPart) -> None:
 
 
 async def find_exception(work: Work, tenant_id: int, part: AansluitingPart) -> int | None:
-    """The exception that an aansluiting needs, None for one with its own certificate. Raises InputRefused."""
+    """The exception that an aansluiting needs, None for one with its own certificate. Raises InputRefused without it.
+
+    Where exceptions are asked it is None too as long as there is none.
+    """
     if part.certificate_of is None:
         return None
-    number = await _exception(work, tenant_id, part.afnemer_id, part.certificate_of)
-    if number is None:
+    number = await standing_exception(work, tenant_id, part.afnemer_id, part.certificate_of)
+    if number is None and not work.asks:
         raise InputRefused([f"Afnemer {part.afnemer_id} has no exception for a certificate of {part.certificate_of}."])
     return number
 
@@ -128,7 +148,10 @@ async def apply_header_choice(work: Work, tenant_id: int, mandate_id: int, *, al
 
 
 async def check_document(work: Work, document: Document) -> None:
-    """Raise InputRefused, with everything, unless what the document puts to use is as its aansluitpatroon wants it."""
+    """Raise InputRefused, with everything, unless what the document puts to use is as its aansluitpatroon wants it.
+
+    Where states are asked this is looked at by the move; here only of what is in use and got another certificate.
+    """
     faults: list[str] = []
     for part in document.tenants:
         tenant_id = work.tenants[part.oin]
@@ -136,12 +159,16 @@ async def check_document(work: Work, document: Document) -> None:
         async with tenant_scope(work.connection, tenant_id, actor=work.actor):
             rows = await work.connection.fetch(
                 "SELECT aansluiting_id, afnemer_id, environment, pattern FROM registry.aansluiting "
-                "WHERE tenant_id = $1 AND state <> 'beeindigd'",
-                tenant_id,
-            )
-            if await _lacks_place(work.connection, tenant_id, part):
+                "WHERE tenant_id = $1 AND state = ANY ($2::text[])",
+                tenant_id, sorted(_IN_USE),
+            )  # fmt: skip
+            if not work.asks and await _lacks_place(work.connection, tenant_id, part):
                 faults.append(f"{part.oin}: {MISSING}")
             numbers = {row[0] for row in rows if (row[1], row[2], row[3]) in named}
+            if work.asks:
+                numbers &= work.rotated
+            if not numbers:
+                continue
             try:
                 await check_patterns(work.connection, tenant_id, numbers)
             except InputRefused as refusal:
@@ -160,16 +187,8 @@ async def _lacks_place(connection: asyncpg.Connection, tenant_id: int, part: Ten
     return bool(is_productie) and not await has_place(connection, tenant_id)
 
 
-async def _tenant(work: Work, oin: str) -> int:
-    if oin not in work.tenants:
-        found = await work.connection.fetchval("SELECT tenant_id FROM registry.tenant WHERE oin = $1", oin)
-        if found is None:
-            raise InputRefused([f"There is no tenant with OIN {oin}."])
-        work.tenants[oin] = found
-    return work.tenants[oin]
-
-
-async def _lending(work: Work, tenant_id: int, to_tenant_id: int) -> int | None:
+async def find_lending(work: Work, tenant_id: int, to_tenant_id: int) -> int | None:
+    """The oldest lending that stands, of one tenant to the other."""
     number: int | None = await work.connection.fetchval(
         "SELECT lending_id FROM registry.certificate_lending WHERE tenant_id = $1 AND to_tenant_id = $2 "
         "AND withdrawn_at IS NULL AND valid_until > now() ORDER BY lending_id LIMIT 1",
@@ -178,7 +197,8 @@ async def _lending(work: Work, tenant_id: int, to_tenant_id: int) -> int | None:
     return number
 
 
-async def _exception(work: Work, tenant_id: int, afnemer_id: str, holder_oin: str) -> int | None:
+async def standing_exception(work: Work, tenant_id: int, afnemer_id: str, holder_oin: str) -> int | None:
+    """The oldest exception that stands, of an afnemer for certificates of that holder."""
     number: int | None = await work.connection.fetchval(
         "SELECT exception_id FROM registry.certificate_exception WHERE tenant_id = $1 AND afnemer_id = $2 "
         "AND holder_oin = $3 AND withdrawn_at IS NULL AND valid_until > now() ORDER BY exception_id LIMIT 1",

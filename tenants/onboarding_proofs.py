@@ -9,20 +9,20 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tenants import caller_keys
+from tenants.api.addresses import HttpsAdres
 from tenants.faults import InputRefused
 from tenants.onboarding_shapes import Line, OinText, Part
 from tenants.onboarding_work import Work
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
-HttpsUrl = Field(pattern=r"^https://[!-~]+$", max_length=500)
 
 
 class IdpPart(Part):
     """The tenant's own OIDC provider. `claims` say which claim means what; one that is not given is not looked at."""
 
     name: Line
-    issuer: str = HttpsUrl
-    jwks_url: str = HttpsUrl
+    issuer: HttpsAdres
+    jwks_url: HttpsAdres
     audience: str = Field(pattern=r"^[!-~]{1,500}$")
     algorithms: tuple[Algorithm, ...] = Field(("RS256", "PS256", "ES256"), min_length=1)
     clock_skew: int = Field(30, ge=0, le=120)
@@ -97,6 +97,8 @@ async def apply_idps(work: Work, tenant_id: int, idps: tuple[IdpPart, ...]) -> N
         _, done = await caller_keys.put_idp(work.connection, tenant_id, caller_keys.NewIdp(**one.model_dump()))
         work.made["idp"] += done == "made"
         work.changed["idp"] += done == "changed"
+        if done != "same":
+            work.touched.append(one)
 
 
 async def apply_proofs(work: Work, tenant_id: int, taaksysteem_id: int, part: ProofsPart | None) -> None:

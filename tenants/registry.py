@@ -47,6 +47,7 @@ class NewCredential:
     secret: str = field(repr=False)
     authentication: str = "body"
     account: str = ""
+    secret_valid_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +203,9 @@ async def add_credentials(
     digests = [digest_secret(identity, tenant_id, one.client_id, one.secret) for one in credentials]
     rows = await connection.fetch(
         "INSERT INTO registry.credential (tenant_id, state, afnemer_id, environment, account, client_id, "
-        "  secret_sealed, authentication, secret_digest, secret_digest_version) "
+        "  secret_sealed, authentication, secret_digest, secret_digest_version, secret_valid_until) "
         "SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::text[], "
-        "  $9::bytea[], $10::integer[]) "
+        "  $9::bytea[], $10::integer[], $11::timestamptz[]) "
         "RETURNING credential_id, secret_sealed",
         tenant_id,
         state,
@@ -219,6 +220,7 @@ async def add_credentials(
         [one.authentication for one in credentials],
         [digest for digest, _ in digests],
         [version for _, version in digests],
+        [one.secret_valid_until for one in credentials],
     )
     # Every sealing is unique, so that it tells which number belongs to which.
     numbers = {row["secret_sealed"]: row["credential_id"] for row in rows}

@@ -1,8 +1,9 @@
-"""Reads the stappenplan of an aansluiting from the registry and its history, and ticks what only the beheerder knows.
+"""Reads the stappenplan of aansluitingen from the registry and its history, and ticks what only the beheerder knows.
 
 For the role `koppelpunt_tenants`, inside the tenant's scope. When and by whom something was registered says the history.
 """
 
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Final
 
@@ -13,41 +14,50 @@ from tenants.pattern_rows import read_pattern_facts
 from tenants.stappenplan import STAPPEN, Gezet, Stap, applying, plan
 
 _DAY: Final = "AT TIME ZONE 'Europe/Amsterdam')::date"
-# What stands now, by step, with the object of the history that made it: one row per step that the registry says is taken.
-_DERIVED: Final = f"""
+# What stands now, by aansluiting and step, with the object of the history that made it: a row for each that says the step is taken.
+_FACTS: Final = f"""
 WITH one AS (
-  SELECT a.* FROM registry.aansluiting a WHERE a.tenant_id = $1 AND a.aansluiting_id = $2
-), fact (step, object, key, number, day, actor) AS (
-  SELECT 'autorisatiebesluit', 'autorisatiebesluit', 'besluit_id', b.besluit_id, b.start_date, NULL::text FROM one, registry.autorisatiebesluit b
+  SELECT a.* FROM registry.aansluiting a WHERE a.tenant_id = $1 AND a.aansluiting_id = ANY ($2::bigint[])
+), fact (aansluiting_id, step, object, key, number, day, actor) AS (
+  SELECT one.aansluiting_id, 'autorisatiebesluit', 'autorisatiebesluit', 'besluit_id', b.besluit_id, b.start_date, NULL::text
+  FROM one, registry.autorisatiebesluit b
   WHERE b.tenant_id = one.tenant_id AND b.afnemer_id = one.afnemer_id AND b.start_date <= (now() {_DAY}
     AND (b.end_date IS NULL OR b.end_date > (now() {_DAY})
   UNION ALL
-  SELECT g.kind, 'agreement', 'agreement_id', g.agreement_id, g.signed_on, NULL FROM one, registry.agreement g
+  SELECT one.aansluiting_id, g.kind, 'agreement', 'agreement_id', g.agreement_id, g.signed_on, NULL FROM one, registry.agreement g
   WHERE g.tenant_id = one.tenant_id AND (g.afnemer_id IS NULL OR g.afnemer_id = one.afnemer_id) AND g.withdrawn_at IS NULL
     AND g.kind IN ('contract', 'verwerkersovereenkomst', 'convenant') AND g.signed_on <= (now() {_DAY}
     AND (g.valid_until IS NULL OR COALESCE(g.grace_until, g.valid_until) > (now() {_DAY})
   UNION ALL
-  SELECT 'certificaat', 'aansluiting', 'certificate_id', one.certificate_id, NULL, NULL FROM one WHERE one.certificate_id IS NOT NULL
+  SELECT one.aansluiting_id, 'certificaat', 'aansluiting', 'certificate_id', one.certificate_id, NULL, NULL FROM one WHERE one.certificate_id IS NOT NULL
   UNION ALL
-  SELECT 'inloggegevens_ontvangen', 'credential', 'credential_id', one.credential_id, NULL, NULL FROM one WHERE one.credential_id IS NOT NULL
+  SELECT one.aansluiting_id, 'inloggegevens_ontvangen', 'credential', 'credential_id', one.credential_id, NULL, NULL FROM one
+  WHERE one.credential_id IS NOT NULL
   UNION ALL
-  SELECT 'proef_getest', NULL, NULL, t.verbindingstest_id, (t.ended_at {_DAY}, t.asked_by FROM one
+  SELECT one.aansluiting_id, 'proef_getest', NULL, NULL, t.verbindingstest_id, (t.ended_at {_DAY}, t.asked_by FROM one
   JOIN registry.aansluiting p ON p.tenant_id = one.tenant_id AND p.afnemer_id = one.afnemer_id
   JOIN registry.environment e ON e.name = p.environment AND e.kind = 'proef'
   JOIN registry.verbindingstest t ON t.tenant_id = p.tenant_id AND t.aansluiting_id = p.aansluiting_id AND t.state = 'geslaagd'
   UNION ALL
-  SELECT 'controlebestemming', 'checkpoint_destination', 'destination_id', d.destination_id, NULL, NULL FROM one, registry.checkpoint_destination d
-  WHERE d.tenant_id = one.tenant_id AND d.state = 'active'
+  SELECT one.aansluiting_id, 'controlebestemming', 'checkpoint_destination', 'destination_id', d.destination_id, NULL, NULL
+  FROM one, registry.checkpoint_destination d WHERE d.tenant_id = one.tenant_id AND d.state = 'active'
   UNION ALL
-  SELECT 'contacten', 'contact', 'contact_id', max(c.contact_id), NULL, NULL FROM one, registry.contact c
-  WHERE c.tenant_id = one.tenant_id AND c.state = 'active' HAVING count(DISTINCT c.kind) = 3
+  SELECT one.aansluiting_id, 'contacten', 'contact', 'contact_id', c.last, NULL, NULL FROM one, (
+    SELECT max(c.contact_id) AS last FROM registry.contact c
+    WHERE c.tenant_id = $1 AND c.state = 'active' HAVING count(DISTINCT c.kind) = 3) c
 )
+"""  # noqa: S608 - the one piece is above
+_DERIVED: Final = f"""{_FACTS}
 SELECT DISTINCT ON (f.step) f.step, COALESCE(f.day, (w.at {_DAY}) AS day, COALESCE(f.actor, w.actor) AS actor FROM fact f
 LEFT JOIN LATERAL (SELECT h.at, h.actor FROM registry.wijziging h WHERE h.tenant_id = $1 AND h.object = f.object
-  AND h.after ->> f.key = f.number::text AND (f.object <> 'aansluiting' OR h.after ->> 'aansluiting_id' = $2::text)
+  AND h.after ->> f.key = f.number::text AND (f.object <> 'aansluiting' OR h.after ->> 'aansluiting_id' = f.aansluiting_id::text)
   ORDER BY h.number LIMIT 1) w ON f.object IS NOT NULL
 ORDER BY f.step, 2, f.number
-"""  # noqa: S608 - the one piece is above
+"""  # noqa: S608
+_TAKEN: Final = f"""{_FACTS}
+SELECT f.aansluiting_id, f.step FROM fact f
+UNION SELECT s.aansluiting_id, s.step FROM registry.aansluiting_stap s WHERE s.tenant_id = $1 AND s.aansluiting_id = ANY ($2::bigint[])
+"""  # noqa: S608
 
 
 async def read_stappenplan(connection: asyncpg.Connection, tenant_id: int, aansluiting_id: int) -> tuple[Stap, ...]:
@@ -65,7 +75,7 @@ async def read_stappenplan(connection: asyncpg.Connection, tenant_id: int, aansl
         return ()
     derived = {
         row["step"]: Gezet(row["day"], row["actor"], derived=True)
-        for row in await connection.fetch(_DERIVED, tenant_id, aansluiting_id)
+        for row in await connection.fetch(_DERIVED, tenant_id, [aansluiting_id])
         if row["day"] is not None
     }
     ticked = {
@@ -76,6 +86,16 @@ async def read_stappenplan(connection: asyncpg.Connection, tenant_id: int, aansl
         )
     }  # fmt: skip
     return plan(applying(facts, kind), derived, ticked)
+
+
+async def read_missing(
+    connection: asyncpg.Connection, tenant_id: int, applicable: Mapping[int, Collection[str]]
+) -> dict[int, tuple[Stap, ...]]:
+    """The steps that are not taken yet, of many at once: of each aansluiting among those that apply to it, in their order."""
+    taken: dict[int, set[str]] = {number: set() for number in applicable}
+    for row in await connection.fetch(_TAKEN, tenant_id, list(applicable)):
+        taken[row["aansluiting_id"]].add(row["step"])
+    return {number: plan(set(names) - taken[number], {}, {}) for number, names in applicable.items()}
 
 
 async def tick_step(
@@ -106,11 +126,13 @@ async def tick_step(
     )  # fmt: skip
 
 
-async def was_in_productie(connection: asyncpg.Connection, tenant_id: int, aansluiting_id: int) -> bool:
-    """Whether it has been in productie before: then putting it back waits for no step."""
-    found: bool = await connection.fetchval(
-        "SELECT EXISTS (SELECT 1 FROM registry.wijziging w WHERE w.tenant_id = $1 AND w.object = 'aansluiting' "
-        "AND w.after ->> 'aansluiting_id' = $2::text AND w.after ->> 'state' = 'productie')",
-        tenant_id, str(aansluiting_id),
+async def were_in_productie(
+    connection: asyncpg.Connection, tenant_id: int, aansluitingen: Collection[int]
+) -> frozenset[int]:
+    """Which of these have been in productie before: putting those back waits for no step."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT (w.after ->> 'aansluiting_id')::bigint AS number FROM registry.wijziging w WHERE w.tenant_id = $1 "
+        "AND w.object = 'aansluiting' AND w.after ->> 'state' = 'productie' AND w.after ->> 'aansluiting_id' = ANY ($2::text[])",
+        tenant_id, [str(one) for one in aansluitingen],
     )  # fmt: skip
-    return found
+    return frozenset(row["number"] for row in rows)

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from tenants.api.shapes import one_line
+
 _WORDS = (
     "Dit is een https-adres met een hostnaam en een geldige poort, zonder gebruiker, wachtwoord, vraagteken of hekje."
 )
@@ -34,3 +36,18 @@ HttpsAdres = Annotated[
     ),
     AfterValidator(_is_plain),
 ]
+
+Mail = Annotated[str, Field(pattern=r'^[^@\s<>,;"]+@[A-Za-z0-9.-]+$', max_length=254), AfterValidator(one_line)]
+Telefoon = Annotated[str, Field(pattern=r"^[+0-9][-0-9 ()]{3,30}$")]
+
+
+def _plain_webhook(url: str) -> str:
+    if any(one in url for one in "@?#"):
+        raise ValueError("Een webhook is een https-adres zonder gebruiker, vraagteken of hekje.")
+    return url
+
+
+Webhook = Annotated[
+    str, Field(pattern=r"^https://[!-.0-9:;<=>A-~]+(/[!-~]*)?$", max_length=500), AfterValidator(_plain_webhook)
+]
+"""Where notices go."""

@@ -15,12 +15,13 @@ from tenants.onboarding_work import Work
 from tenants.written import Moment
 
 ROUTE: Final = "brengConfiguratie"
+_NOT_BY_MANDATE: Final = "Wie met een mandaat beheert geeft zelf geen mandaat en leent geen certificaat uit."
 
 
 class Geheim(Shape):
     """A secret that was made: shown this once."""
 
-    taaksysteem: str
+    taaksysteem: str = Field(description="Van wie het is: een taaksysteem, of het contact van een webhook.")
     soort: str
     naam: str
     geheim: str = Field(repr=False)
@@ -57,11 +58,16 @@ class Configuratie(Shape):
 
 
 async def breng_configuratie(asked: Asked) -> Answer:
-    """POST: bring IDPs, taaksystemen, mandates and machtigingen to what this says. What it does not name stays."""
+    """POST: bring who may call, agreements, contacts and states to what this says. What it does not name stays."""
     held = cast("HeldPart", asked.body)
+    if asked.by.mandaat_id is not None and (held.mandates or held.certificate_lendings):
+        raise Refused(403, "nietVanDezeTenant", _NOT_BY_MANDATE)
     async with asked.scope() as connection:
         oin = await connection.fetchval("SELECT oin FROM registry.tenant WHERE tenant_id = $1", asked.tenant_id)
-        work = Work(connection, asked.rooms.identity, asked.rooms.register, asked.actor, {oin: asked.tenant_id})
+        work = Work(
+            connection, asked.rooms.identity, asked.rooms.register, asked.actor, notices=asked.rooms.notice_keys,
+            tenants={oin: asked.tenant_id},
+        )  # fmt: skip
         await apply_held(work, oin, held)
     shown = Gebracht(
         gemaakt={name: count for name, count in work.made.items() if count},
@@ -97,7 +103,7 @@ CONFIGURATIE_ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "POST", "/v1/configuratie", ROUTE,
-        "Breng IDP's, taaksystemen, mandaten en machtigingen in één keer op wat hier staat.",
+        "Breng wie mag aanroepen, overeenkomsten, contacten en toestanden in één keer op wat hier staat.",
         CHANGERS, breng_configuratie, {200: Gebracht}, refusals=frozenset({404, 409}), body=HeldPart, of_tenant=True,
         idempotent=True, voorstelbaar=True,
     ),

@@ -1,26 +1,34 @@
 """Brings the registry to what a document says, or tells what that would do. For the command line.
 
 One transaction for the whole document: all of it is done, or nothing. A diff is the same work, taken back at its end: it
-shows what an apply would do because it is one. In productie what says who may call is asked, not done (`holding`).
+shows what an apply would do because it is one. What a tenant must accept is asked, not done (`holding`, `proposing`).
+
+A restore is the one exception: into a registry without any tenant an operator puts back what an export held, all of it, with
+a reason that stands with every change in each tenant's own history (decision 0027).
 """
 
-from collections import Counter
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
 from tenants.faults import InputRefused
 from tenants.gitops.changes import Change, read_changes
-from tenants.gitops.holding import ACTOR, Proposed, Waiting, find_difference, propose_difference, split
+from tenants.gitops.holding import Waiting, find_difference, put_to_use, split
+from tenants.gitops.proposing import ACTOR, Proposed, propose_difference
 from tenants.keyring import Keyring
-from tenants.onboarding import Outcome, bring, outcome_of, read_files, refused_by_registry
-from tenants.onboarding_document import Document, TenantPart, is_reference, read_document
+from tenants.notices.signing import NoticeKeys
+from tenants.onboarding import Outcome, bring, hold_registry, outcome_of, read_files, refused_by_registry
+from tenants.onboarding_document import Document, TenantPart, read_document
+from tenants.onboarding_files import is_reference
 from tenants.onboarding_patterns import check_document
 from tenants.onboarding_work import Work
 from tenants.scope import tenant_scope
+
+_LONGEST_REASON: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +55,26 @@ async def bring_document(
     directory: Path,
     keep: bool,
     new_only: bool = False,
+    restore: str | None = None,
+    notices: NoticeKeys | None = None,
 ) -> Brought:
     """Bring a document in, or (`keep` False) take it back when all is known. Raises InputRefused with every fault.
 
-    `new_only` refuses a document that names a tenant which is there already.
+    `new_only` refuses a document that names a tenant which is there already; `restore` is the reason to put back everything
+    without asking, and refused when there is any tenant. `notices` are only needed to restore the webhooks of contacts.
     """
     read = read_document(document)
-    if faults := list(_faults_of_secrets(read)):
+    if faults := [*_faults_of_secrets(read), *_faults_of_reason(restore)]:
         raise InputRefused(faults)
     opened = read_files(read, directory)
-    work = Work(connection, identity, register, ACTOR)
+    actor = ACTOR if restore is None else f"{ACTOR} (herstel: {restore})"
+    work = Work(connection, identity, register, actor, asks=restore is None, notices=notices)
     transaction = connection.transaction()
     await transaction.start()
     try:
         if new_only:
             await _must_be_new(connection, read)
-        brought = await _bring(work, read, opened)
+        brought = await (_bring if restore is None else _restore)(work, read, opened)
     except asyncpg.IntegrityConstraintViolationError as error:
         await transaction.rollback()
         raise refused_by_registry(error) from None
@@ -74,17 +86,38 @@ async def bring_document(
 
 
 async def _bring(work: Work, read: Document, opened: list[Any]) -> Brought:
-    kinds = dict(await work.connection.fetch("SELECT name, kind FROM registry.environment"))
-    parts = [split(part, kinds) for part in read.tenants]
+    rows = await work.connection.fetch("SELECT name FROM registry.environment WHERE kind = 'proef'")
+    work = replace(work, proef=frozenset(row["name"] for row in rows))
+    parts = [split(part, work.proef) for part in read.tenants]
     await bring(work, Document(tenants=tuple(now for now, _ in parts)), opened)
+    waiting: list[Waiting] = []
+    for part in read.tenants:
+        async with tenant_scope(work.connection, work.tenants[part.oin], actor=ACTOR):
+            waiting += await put_to_use(work, part)
+    changes = await _read_changes(work, read)
     await check_document(work, read)
+    proposed, later = await _ask(work, [part for _, part in parts])
+    return Brought(outcome_of(work), changes, tuple(proposed), (*waiting, *later))
+
+
+async def _restore(work: Work, read: Document, opened: list[Any]) -> Brought:
+    # First, so that nobody makes a tenant in between.
+    await hold_registry(work.connection)
+    if await work.connection.fetchval("SELECT EXISTS (SELECT 1 FROM registry.tenant)"):
+        raise InputRefused(
+            ["There are tenants already: a restore is for an empty registry. `registry apply` asks them."]
+        )
+    await bring(work, read, opened)
+    return Brought(outcome_of(work), await _read_changes(work, read), ())
+
+
+async def _read_changes(work: Work, read: Document) -> tuple[Change, ...]:
     changes: list[Change] = []
     for part in read.tenants:
         tenant_id = work.tenants[part.oin]
-        async with tenant_scope(work.connection, tenant_id, actor=ACTOR):
+        async with tenant_scope(work.connection, tenant_id, actor=work.actor):
             changes += await read_changes(work.connection, part.oin, tenant_id)
-    proposed, waiting = await _ask(work, [later for _, later in parts])
-    return Brought(outcome_of(work), tuple(changes), tuple(proposed), tuple(waiting))
+    return tuple(changes)
 
 
 async def _ask(work: Work, parts: Iterable[TenantPart]) -> tuple[list[Proposed], list[Waiting]]:
@@ -97,12 +130,22 @@ async def _ask(work: Work, parts: Iterable[TenantPart]) -> tuple[list[Proposed],
         faults += (f"tenants.{number}: {fault}" for fault in found.faults)
         if found.faults:
             continue
-        made, waits = await propose_difference(work, part.oin, found)
+        made, waits = await propose_difference(work, part, found)
         proposed += made
         waiting += waits
     if faults:
         raise InputRefused(faults)
     return proposed, waiting
+
+
+def _faults_of_reason(reason: str | None) -> Iterable[str]:
+    """It stands in the history for good, in the clear."""
+    if reason is None:
+        return
+    if not reason.strip() or len(reason) > _LONGEST_REASON or not reason.isprintable():
+        yield f"restore: say why in one line of at most {_LONGEST_REASON} characters."
+    if re.search(r"[0-9]{9}", reason):
+        yield "restore: the reason may hold no burgerservicenummer, and this looks like one."
 
 
 def _faults_of_secrets(read: Document) -> Iterable[str]:
@@ -129,12 +172,3 @@ async def _must_be_new(connection: asyncpg.Connection, read: Document) -> None:
             for number, oin in enumerate(oins)
             if oin in known
         )
-
-
-def counted(proposed: Iterable[Proposed]) -> Counter[str]:
-    """What voorstellen ask, by what it is."""
-    found: Counter[str] = Counter()
-    for one in proposed:
-        for name in ("idps", "taaksystemen", "mandates", "machtigingen"):
-            found[name] += len(getattr(one.held, name))
-    return found

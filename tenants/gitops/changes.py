@@ -1,11 +1,11 @@
 """What a transaction changed, as the history says it, in words for who reads a diff."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
+import orjson
 
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "afnemer": ("afnemer_id",),
@@ -49,8 +49,8 @@ async def read_changes(connection: asyncpg.Connection, oin: str, tenant_id: int)
 
 
 def _change(oin: str, row: Mapping[str, Any]) -> Change:
-    before = {} if row["before"] is None else json.loads(row["before"])
-    after = {} if row["after"] is None else json.loads(row["after"])
+    before = {} if row["before"] is None else orjson.loads(row["before"])
+    after = {} if row["after"] is None else orjson.loads(row["after"])
     shown = after or before
     names = _NAMES.get(row["object"], ("name",))
     name = " ".join(str(shown[one]).removeprefix("\\x")[:60] for one in names if shown.get(one) is not None)

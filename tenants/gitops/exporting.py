@@ -5,17 +5,18 @@ Written is what is in force: what was withdrawn, ended or is over does not come 
 document names and does not hold. Keys of callers are named and made anew; who administers a tenant is not in it.
 """
 
-import re
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 from tenants.gitops.export_callers import callers_part
 from tenants.gitops.export_rows import Rows, moment_of, without_none
 
 _USED: Final = frozenset({"concept", "proef", "productie", "geblokkeerd"})
 _ENDED: Final = frozenset({"requested", "retired", "revoked"})
-_FILE: Final = re.compile(r"[^A-Za-z0-9._-]")
+_LONGEST_NAME: Final = 150
 
 
 def document_of(tenants: Mapping[int, Rows], now: datetime, *, only: str | None = None) -> dict[str, Any]:
@@ -49,14 +50,14 @@ def _tenant(rows: Rows, all_: Mapping[int, Rows], now: datetime) -> dict[str, An
                 to=all_[one["to_tenant_id"]].oin, reason=one["reason"], valid_from=moment_of(one["valid_from"]),
                 valid_until=moment_of(one["valid_until"]),
             )
-            for one in _in_force(rows["certificate_lending"], now)
+            for one in _first_of_each(_in_force(rows["certificate_lending"], now), "to_tenant_id")
         ],
         "certificate_exceptions": [
             without_none(
                 afnemer_id=one["afnemer_id"], holder=one["holder_oin"], reason=one["reason"], article=one["article"],
                 granted_by=one["granted_by"], valid_from=moment_of(one["valid_from"]), valid_until=moment_of(one["valid_until"]),
             )
-            for one in _in_force(rows["certificate_exception"], now)
+            for one in _first_of_each(_in_force(rows["certificate_exception"], now), "afnemer_id", "holder_oin")
         ],
         "aansluitingen": [_aansluiting(rows, all_, one) for one in aansluitingen],
         "header_profiles": [{"name": one["name"], **one["headers"]} for one in rows["header_profile"]],
@@ -66,6 +67,13 @@ def _tenant(rows: Rows, all_: Mapping[int, Rows], now: datetime) -> dict[str, An
             if one["state"] == "active"
         ],
         "doelbindingen": [{"doelbinding": one["doelbinding"], "words": one["words"]} for one in rows["doelbinding"]],
+        "contacts": [
+            without_none(
+                kind=one["kind"], name=one["name"], email=one["email"], phone=one["phone"], webhook=one["webhook_url"]
+            )
+            for one in rows["contact"]
+            if one["state"] == "active"
+        ],
         **callers_part(rows, all_, now),
     }  # fmt: skip
     return {name: value for name, value in held.items() if value not in ([], None)}
@@ -122,8 +130,14 @@ def _identity(one: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 
 def credential_name(row: Mapping[str, Any]) -> str:
-    """What a credential is called in a document. Versions of one secret have one name."""
-    return "-".join(part for part in _identity(row) if part)
+    """What a credential is called in a document, and no other one. Versions of one secret have one name."""
+    return "+".join(quote(part, safe="") for part in _identity(row) if part)
+
+
+def secret_place(name: str) -> str:
+    """Where the secret of a credential must lie, in a file whose name every file system takes."""
+    short = name if len(name) <= _LONGEST_NAME else hashlib.sha256(name.encode()).hexdigest()
+    return f"file:secrets/{short}"
 
 
 def _credentials(rows: Rows, aansluitingen: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -139,9 +153,10 @@ def _credentials(rows: Rows, aansluitingen: Iterable[Mapping[str, Any]]) -> Iter
             afnemer_id=one["afnemer_id"],
             environment=one["environment"],
             client_id=one["client_id"],
-            secret=f"file:secrets/{_FILE.sub('_', credential_name(one))}",
+            secret=secret_place(credential_name(one)),
             authentication=one["authentication"],
             account=one["account"] or None,
+            secret_valid_until=moment_of(one.get("secret_valid_until")),
         )
 
 
@@ -161,6 +176,13 @@ def _aansluiting(rows: Rows, all_: Mapping[int, Rows], one: Mapping[str, Any]) -
         resource_server=one["resource_server"],
         valid_from=moment_of(one["valid_from"]),
         valid_until=moment_of(one["valid_until"]),
+        steps=[
+            without_none(step=row["step"], day=row["done_on"], note=row["note"])
+            for row in sorted(
+                rows.of("aansluiting_stap", "aansluiting_id", one["aansluiting_id"]), key=lambda row: str(row["step"])
+            )
+        ]
+        or None,
     )
 
 
@@ -174,4 +196,13 @@ def _in_force(rows: Iterable[Mapping[str, Any]], now: datetime) -> Iterator[Mapp
     for one in rows:
         until = moment_of(one["valid_until"])
         if one.get("withdrawn_at") is None and (until is None or until > now):
+            yield one
+
+
+def _first_of_each(rows: Iterable[Mapping[str, Any]], *names: str) -> Iterator[Mapping[str, Any]]:
+    """The oldest of those that say the same: by these a document knows them, so that it can name each but once."""
+    seen = set()
+    for one in rows:
+        if (key := tuple(one[name] for name in names)) not in seen:
+            seen.add(key)
             yield one

@@ -1,48 +1,41 @@
 """What of a document waits for acceptance, and the voorstellen that ask it. Inside the transaction of an apply.
 
-In productie the command line only asks: what says who may call (IDPs, taaksystemen, mandates, machtigingen) becomes a
-voorstel to the tenant's beheerder, of what differs and nothing else. What differs is found by doing it and taking it back.
-What rests on another tenant that has not accepted its own part yet waits, and is asked at a later apply.
+The command line only asks what says who may call in productie (IDPs, taaksystemen, mandates, machtigingen), when an
+aansluiting goes there, what a tenant signs (agreements, lendings) and whom it wants told. It becomes a voorstel to the
+tenant's beheerder, of what differs and nothing else. What differs is found by doing it and taking it back. What cannot be
+done as things stand (a step that is missing, another tenant that has not accepted its part) waits, and is asked later.
 """
 
-import json
+import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, cast
+from typing import Any, Final, TypeVar
 
 import asyncpg
 
-from tenants.admins import Admin
-from tenants.beheer_tokens import BeheerTokens
-from tenants.faults import InputRefused, RegistryError
+from tenants.faults import InputRefused
+from tenants.notices.signing import NoticeKeys
+from tenants.onboarding_aansluitingen import apply_steps, move_to_states
 from tenants.onboarding_callers import apply_machtigingen, apply_mandates, apply_taaksystemen, apply_vaste_aansluitingen
-from tenants.onboarding_document import MachtigingPart, MandatePart, TaaksysteemPart, TenantPart
-from tenants.onboarding_held import HeldPart, HeldTaaksysteem
+from tenants.onboarding_contacts import ContactPart, apply_contacts
+from tenants.onboarding_document import AansluitingPart, MachtigingPart, MandatePart, TaaksysteemPart, TenantPart
+from tenants.onboarding_held import HeldAansluiting
+from tenants.onboarding_patterns import apply_agreements, apply_lendings
 from tenants.onboarding_proofs import IdpPart
+from tenants.onboarding_shapes import AgreementPart, LendingPart, Part
 from tenants.onboarding_work import Work
 from tenants.scope import tenant_scope
-from tenants.voorstellen import decide, list_voorstellen
 
-ACTOR: Final = "opdrachtregel"
-MOST_BYTES: Final = 100_000
-"""Of one voorstel: the table keeps no larger one, and nobody reads it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proposed:
-    """A voorstel that stands: its number, and what it asks."""
-
-    tenant_oin: str
-    number: int
-    held: HeldPart
-    already: bool
-    """Whether it stood before this apply."""
+P = TypeVar("P", bound=Part)
+_HELD: Final = (
+    "contacts", "agreements", "certificate_lendings", "certificate_exceptions", "idps", "taaksystemen", "mandates", "machtigingen",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A part of the document that cannot be asked yet, and why."""
+    """A part of the document that cannot be done or asked yet, and why."""
 
     tenant_oin: str
     what: str
@@ -53,35 +46,52 @@ class Waiting:
 class Difference:
     """What of one tenant's held parts differs, as it is found."""
 
+    contacts: list[ContactPart] = field(default_factory=list)
+    agreements: list[AgreementPart] = field(default_factory=list)
+    certificate_lendings: list[LendingPart] = field(default_factory=list)
     idps: list[IdpPart] = field(default_factory=list)
     taaksystemen: dict[tuple[str, str], TaaksysteemPart] = field(default_factory=dict)
     mandates: list[MandatePart] = field(default_factory=list)
     machtigingen: list[MachtigingPart] = field(default_factory=list)
+    aansluitingen: list[HeldAansluiting] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
 
-def split(part: TenantPart, kinds: dict[str, str]) -> tuple[TenantPart, TenantPart]:
-    """A tenant's part in two: what is done at once, and what its beheerder accepts. `kinds` is that of each environment."""
+def split(part: TenantPart, proef: Collection[str]) -> tuple[TenantPart, TenantPart]:
+    """A tenant's part in two: what is done at once, and what its beheerder accepts. In environments `proef` nothing is asked.
 
-    def is_proef(environment: str) -> bool:
-        return kinds.get(environment) == "proef"
+    The aansluitingen stand in both: they are made at once, and in productie put to use by acceptance.
+    """
+
+    def in_proef(parts: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(one for one in parts if one.environment in proef)
+
+    def elsewhere(parts: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(one for one in parts if one.environment not in proef)
 
     now = part.model_copy(
-        update={
-            "idps": (),
-            "mandates": (),
-            "taaksystemen": tuple(one for one in part.taaksystemen if is_proef(one.environment)),
-            "machtigingen": tuple(one for one in part.machtigingen if is_proef(one.environment)),
-        }
+        update=dict.fromkeys(_HELD, ())
+        | {"taaksystemen": in_proef(part.taaksystemen), "machtigingen": in_proef(part.machtigingen)}
     )
     later = part.model_copy(
         update={
-            "taaksystemen": tuple(one for one in part.taaksystemen if not is_proef(one.environment)),
-            "machtigingen": tuple(one for one in part.machtigingen if not is_proef(one.environment)),
+            "taaksystemen": elsewhere(part.taaksystemen),
+            "machtigingen": elsewhere(part.machtigingen),
+            "aansluitingen": tuple(one for one in elsewhere(part.aansluitingen) if one.state != "geblokkeerd"),
         }
     )
     return now, later
+
+
+async def put_to_use(work: Work, part: TenantPart) -> list[Waiting]:
+    """Tick and move what no beheerder decides on: all in proef, and a stop everywhere. In the tenant's scope."""
+    tenant_id = work.tenants[part.oin]
+    in_proef = [one for one in part.aansluitingen if one.environment in work.proef]
+    await apply_steps(work, tenant_id, in_proef)
+    stopping = [one for one in part.aansluitingen if one.state == "geblokkeerd" and one.environment not in work.proef]
+    refused = await move_to_states(work, tenant_id, [*in_proef, *stopping])
+    return [Waiting(part.oin, what, " ".join(faults)) for what, faults in refused.items()]
 
 
 async def find_difference(work: Work, part: TenantPart) -> Difference:
@@ -92,137 +102,137 @@ async def find_difference(work: Work, part: TenantPart) -> Difference:
     await trial.start()
     try:
         async with tenant_scope(work.connection, tenant_id, actor="beheerder/0 (voorstel 0)"):
-            doing = replace(work, actor="beheerder/0 (voorstel 0)", made=Counter(), changed=Counter(), secrets=[])
-            await _find(doing, part, found)
+            # What a webhook is signed with is only made up here: by acceptance it gets the secret that holds.
+            notices = work.notices or made_up_keys()
+            doing = replace(
+                work, actor="beheerder/0 (voorstel 0)", asks=False, notices=notices, made=Counter(), changed=Counter(),
+                secrets=[], touched=[],
+            )  # fmt: skip
+            await _Finding(doing, part, found).find()
     finally:
         await trial.rollback()
     return found
 
 
-async def _find(work: Work, part: TenantPart, found: Difference) -> None:
-    bare = part.model_copy(update={"idps": (), "taaksystemen": (), "mandates": (), "machtigingen": ()})
-    for idp in part.idps:
-        if await _differs(work, found, f"IDP {idp.name}", apply_taaksystemen, bare.model_copy(update={"idps": (idp,)})):
-            found.idps.append(idp)
-    for one in part.taaksystemen:
-        only = bare.model_copy(update={"taaksystemen": (one,)})
-        if await _differs(work, found, f"taaksysteem {one.name}", apply_taaksystemen, only):
+def made_up_keys() -> NoticeKeys:
+    """Keys for a trial, that sign nothing."""
+    return NoticeKeys("00000000", {"00000000": secrets.token_bytes(32)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """The search for what differs, of one tenant."""
+
+    work: Work
+    part: TenantPart
+    found: Difference
+
+    async def find(self) -> None:
+        part, found = self.part, self.found
+
+        async def contacts(work: Work, only: TenantPart) -> None:
+            await apply_contacts(work, part.oin, only.contacts)
+
+        found.contacts += await self._each("contacts", part.contacts, contacts)
+        found.agreements += await self._each("agreements", part.agreements, apply_agreements)
+        found.certificate_lendings += await self._each(
+            "certificate_lendings", part.certificate_lendings, apply_lendings
+        )
+        found.idps += await self._each("idps", part.idps, apply_taaksystemen)
+        for one in await self._each("taaksystemen", part.taaksystemen, apply_taaksystemen, waits=False):
             found.taaksystemen[one.name, one.environment] = one.model_copy(update={"vaste_aansluiting": None})
-    for mandate in part.mandates:
-        only = bare.model_copy(update={"mandates": (mandate,)})
-        if await _differs(work, found, f"mandate to {mandate.to}", apply_mandates, only):
-            found.mandates.append(mandate)
-    await _find_use(work, part, bare, found)
-
-
-async def _find_use(work: Work, part: TenantPart, bare: TenantPart, found: Difference) -> None:
-    for one in part.taaksystemen:
-        if one.vaste_aansluiting is None:
-            continue
-        other = one.vaste_aansluiting.tenant not in {None, part.oin}
-        only = bare.model_copy(update={"taaksystemen": (one,)})
-        what = f"vaste aansluiting of taaksysteem {one.name}"
-        if await _differs(work, found, what, apply_vaste_aansluitingen, only, may_wait=other):
+        found.mandates += await self._each("mandates", part.mandates, apply_mandates)
+        fixed = [one for one in part.taaksystemen if one.vaste_aansluiting is not None]
+        for one in await self._each("taaksystemen", fixed, apply_vaste_aansluitingen):
             found.taaksystemen[one.name, one.environment] = one
-    for machtiging in part.machtigingen:
-        other = machtiging.taaksysteem.tenant not in {None, part.oin}
-        only = bare.model_copy(update={"machtigingen": (machtiging,)})
-        what = f"machtiging of {machtiging.taaksysteem.name} for {machtiging.afnemer_id} ({machtiging.doelbinding})"
-        if await _differs(work, found, what, apply_machtigingen, only, may_wait=other):
-            found.machtigingen.append(machtiging)
+        found.machtigingen += await self._each("machtigingen", part.machtigingen, apply_machtigingen)
+        await self._aansluitingen()
 
+    async def _each(
+        self,
+        name: str,
+        parts: Sequence[P],
+        apply: Callable[[Work, TenantPart], Awaitable[None]],
+        *,
+        waits: bool = True,
+    ) -> list[P]:
+        """Those of these parts that change anything. They are done together; when one is refused, by halves.
 
-async def _differs(
-    work: Work,
-    found: Difference,
-    what: str,
-    apply: Callable[[Work, TenantPart], Awaitable[None]],
-    only: TenantPart,
-    *,
-    may_wait: bool = False,
-) -> bool:
-    before = work.made.total() + work.changed.total()
-    try:
-        async with work.connection.transaction():
-            await apply(work, only)
-    except InputRefused as refusal:
-        if may_wait:
-            found.waiting.append(Waiting(only.oin, what, " ".join(refusal.faults)))
-        else:
-            found.faults += (f"{what}: {fault}" for fault in refusal.faults)
-        return False
-    except asyncpg.IntegrityConstraintViolationError as error:
-        found.faults.append(f"{what}: the registry refuses this: {error.constraint_name} of {error.table_name}.")
-        return False
-    return work.made.total() + work.changed.total() > before
-
-
-async def propose_difference(work: Work, oin: str, found: Difference) -> tuple[list[Proposed], list[Waiting]]:
-    """Keep voorstellen of what differs, and take back older ones of the command line that ask something else."""
-    tenant_id = work.tenants[oin]
-    stood = await _standing(work, tenant_id)
-    made: list[Proposed] = []
-    waiting = list(found.waiting)
-    for held in chunks(found):
+        `waits`: whether what rests on another tenant may be asked later.
+        """
+        if not parts:
+            return []
+        work, start = self.work, len(self.work.touched)
+        only = self.part.model_copy(update=dict.fromkeys(_HELD, ()) | {name: tuple(parts)})
         try:
             async with work.connection.transaction():
-                number = await _propose(work, tenant_id, held)
-        except RegistryError as error:
-            waiting.append(Waiting(oin, f"{len(held.machtigingen)} machtigingen", str(error).replace("\n", " ")))
-            continue
-        made.append(Proposed(oin, number, held, number in stood))
-    async with tenant_scope(work.connection, tenant_id, actor=ACTOR):
-        for number in stood - {one.number for one in made}:
-            await decide(work.connection, tenant_id, number, "ingetrokken", reason="Vervangen door een later document.")
-    return made, waiting
+                await apply(work, only)
+        except (InputRefused, asyncpg.IntegrityConstraintViolationError) as error:
+            del work.touched[start:]
+            if len(parts) == 1:
+                self._refused(parts[0], error, may_wait=waits)
+                return []
+            half = len(parts) // 2
+            return [
+                *await self._each(name, parts[:half], apply, waits=waits),
+                *await self._each(name, parts[half:], apply, waits=waits),
+            ]
+        touched = {id(one) for one in work.touched[start:]}
+        return [one for one in parts if id(one) in touched]
 
+    def _refused(
+        self, part: Part, error: InputRefused | asyncpg.IntegrityConstraintViolationError, *, may_wait: bool
+    ) -> None:
+        what, waits = _described(part, self.part.oin)
+        if not isinstance(error, InputRefused):
+            fault = f"the registry refuses this: {error.constraint_name} of {error.table_name}."
+            self.found.faults.append(f"{what}: {fault}")
+        elif waits and may_wait:
+            self.found.waiting.append(Waiting(self.part.oin, what, " ".join(error.faults)))
+        else:
+            self.found.faults += (f"{what}: {fault}" for fault in error.faults)
 
-def chunks(found: Difference) -> Iterator[HeldPart]:
-    """What differs as one voorstel; as several when it is too large for one, the machtigingen last."""
-    taaksystemen = tuple(
-        HeldTaaksysteem(
-            **{
-                name: getattr(one, name)
-                for name in ("name", "environment", "api_key", "vaste_aansluiting", "header_profile", "proofs")
-            },
-            gateway_clients=tuple(client.client_id for client in one.gateway_clients),
+    async def _aansluitingen(self) -> None:
+        work, parts, tenant_id = self.work, self.part.aansluitingen, self.work.tenants[self.part.oin]
+        start = len(work.touched)
+        try:
+            await apply_steps(work, tenant_id, parts)
+        except InputRefused as refusal:
+            self.found.faults += refusal.faults
+        ticked = {id(one) for one in work.touched[start:]}
+        start = len(work.touched)
+        refused = await move_to_states(work, tenant_id, parts)
+        moved = {id(one) for one in work.touched[start:]}
+        self.found.waiting += (Waiting(self.part.oin, what, " ".join(faults)) for what, faults in refused.items())
+        self.found.aansluitingen += (
+            _held(one, ticked=id(one) in ticked, moved=id(one) in moved) for one in parts if id(one) in ticked | moved
         )
-        for one in found.taaksystemen.values()
-    )
-    first = HeldPart(idps=tuple(found.idps), taaksystemen=taaksystemen, mandates=tuple(found.mandates))
-    held, size = first, len(first.model_dump_json())
-    for machtiging in found.machtigingen:
-        length = len(machtiging.model_dump_json()) + 1
-        if size + length > MOST_BYTES and not held.is_empty:
-            yield held
-            held, size = HeldPart(), 0
-        held = held.model_copy(update={"machtigingen": (*held.machtigingen, machtiging)})
-        size += length
-    if not held.is_empty:
-        yield held
 
 
-async def _standing(work: Work, tenant_id: int) -> set[int]:
-    from tenants.api.configuratie import ROUTE  # noqa: PLC0415 - the routes are loaded when something is asked
+def _held(one: AansluitingPart, *, ticked: bool, moved: bool) -> HeldAansluiting:
+    if one.state == "geblokkeerd":
+        raise RuntimeError("A stop is not asked.")
+    return HeldAansluiting(
+        afnemer_id=one.afnemer_id, environment=one.environment, pattern=one.pattern, state=one.state if moved else None,
+        steps=one.steps if ticked else (),
+    )  # fmt: skip
 
-    async with tenant_scope(work.connection, tenant_id, actor=ACTOR):
-        stood = await list_voorstellen(work.connection, tenant_id, state="open", of_operator=True, limit=10_000)
-    return {one.number for one in stood if one.request.route == ROUTE and one.proposed_by == ACTOR}
 
-
-async def _propose(work: Work, tenant_id: int, held: HeldPart) -> int:
-    from tenants.api.configuratie import CONFIGURATIE_ROUTES, ROUTE  # noqa: PLC0415
-    from tenants.api.proposing import as_accepted, propose  # noqa: PLC0415
-    from tenants.api.routing import Asked, Rooms  # noqa: PLC0415
-
-    route = next(one for one in CONFIGURATIE_ROUTES if one.name == ROUTE)
-    # As it will be read back: what is canonical is what was said, and nothing that was filled in.
-    body = HeldPart.model_validate_json(json.dumps(held.model_dump(mode="json", exclude_defaults=True)))
-    nothing = cast("asyncpg.Pool", None)
-    rooms = Rooms(nothing, nothing, work.identity, work.register, 0, {}, cast("BeheerTokens", None))
-    asked = Asked(rooms, None, {}, None, body, tenant_id, actor=ACTOR, connection=work.connection)
-    closed = as_accepted(asked, "beheerder", number=0, actor=ACTOR)
-    answer = await propose(route, replace(closed, admin=Admin(0, "operator", None)))
-    if answer is None:
-        raise RuntimeError("What the command line asks is a voorstel.")
-    return int(answer.headers["Location"].rpartition("/")[2])
+def _described(part: Part, oin: str) -> tuple[str, bool]:
+    """A part in words, and whether it may rest on another tenant that has not accepted its own part yet."""
+    match part:
+        case MachtigingPart():
+            words = f"machtiging of {part.taaksysteem.name} for {part.afnemer_id} ({part.doelbinding})"
+            return words, part.taaksysteem.tenant not in {None, oin}
+        case TaaksysteemPart(vaste_aansluiting=reference):
+            return f"taaksysteem {part.name}", reference is not None and reference.tenant not in {None, oin}
+        case IdpPart():
+            return f"IDP {part.name}", False
+        case MandatePart() | LendingPart():
+            noun = "mandate" if isinstance(part, MandatePart) else "lending"
+            return f"{noun} to {part.to}", False
+        case AgreementPart():
+            return f"{part.kind} with {part.party}", False
+        case ContactPart():
+            return f"contact {part.name}", False
+    raise RuntimeError("No such part is held.")

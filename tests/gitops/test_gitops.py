@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import pytest
@@ -21,19 +21,31 @@ from tenants.gitops.bringing import Brought, bring_document
 from tenants.gitops.lines import read_text
 from tenants.gitops.reading import read_document_of, write_yaml
 from tenants.keyring import dump, public_half
+from tenants.notices.signing import NoticeKeys
 from tests.databases import Cluster, Database, fresh_database
 from tests.tenants.test_onboarding import DOCUMENT
 from tests.worlds import Keyrings
 
 PKI, KEYRINGS = make_pki(), Keyrings()
 IDENTITY, REGISTER = public_half(KEYRINGS.identity), public_half(KEYRINGS.register)
+NOTICES = NoticeKeys("0a1b2c3d", {"0a1b2c3d": b"k" * 32})
 OIN, VENDOR = "00000001001234567000", "00000003012345678000"
 ISSUED = PKI.issue_client(OIN, "Voorbeeld")
 
 
+STEPS = ("certificaat_naar_rvig", "proef_getest", "productie_akkoord")
+
+
 @pytest.fixture
 def document() -> dict[str, Any]:
+    """All that the checklist of productie wants stands in it too."""
     read: dict[str, Any] = yaml.safe_load(DOCUMENT)
+    gemeente = read["tenants"][0]
+    gemeente["contacts"] = [
+        {"kind": kind, "name": f"Contact {kind}", "email": f"{kind}@voorbeeld.example"}
+        for kind in ("technisch", "fg", "nood")
+    ]
+    gemeente["aansluitingen"][0]["steps"] = [{"step": step, "day": "2026-01-05"} for step in STEPS]
     return read
 
 
@@ -55,14 +67,17 @@ async def brought(connection: asyncpg.Connection, document: Any, directory: Path
     return await bring_document(connection, document, IDENTITY, REGISTER, directory=directory, keep=keep)
 
 
-async def accept(connection: asyncpg.Connection, tenant_id: int, number: int) -> Answer:
-    """As the tenant's own beheerder does by POST /v1/voorstellen/…/besluit."""
+async def accept(
+    connection: asyncpg.Connection, tenant_id: int, number: int, role: Literal["beheerder", "auditor"] = "beheerder"
+) -> Answer:
+    """As the tenant's own beheerder does by POST /v1/voorstellen/…/besluit; or its auditor, who names the article."""
     nothing: Any = None
-    rooms = Rooms(nothing, nothing, IDENTITY, REGISTER, 0, {}, nothing)
+    rooms = Rooms(nothing, nothing, IDENTITY, REGISTER, 0, {}, nothing, notice_keys=NOTICES)
+    decision = NieuwBesluit(besluit="aanvaard", artikel="art. 9 brief van 27 maart 2026" if role == "auditor" else None)
+    actor = Admin(7 if role == "beheerder" else 8, role, tenant_id)
     asked = Asked(
-        rooms, Admin(7, "beheerder", tenant_id), {"nummer": str(number)}, None, NieuwBesluit(besluit="aanvaard"),
-        tenant_id, 1, "beheerder/7", connection,
-    )  # fmt: skip
+        rooms, actor, {"nummer": str(number)}, None, decision, tenant_id, 1, f"{role}/{actor.number}", connection
+    )
     async with connection.transaction():
         return await besluit(asked)
 
