@@ -176,12 +176,20 @@ def show_key(file: Path, origin: str, oin: str) -> None:
 @click.option("--reason", required=True, help="What was found and done; it is recorded.")
 @click.option("--database-url", envvar="KOPPELPUNT_DATABASE_URL", help="Of a user in the role koppelpunt_sealer.")
 def answer_faults(oin: str, reason: str, database_url: str | None) -> None:
-    """Answer for the faults that the sealer noted of a tenant's register; its checkpoints are signed again."""
+    """Answer for the faults that the sealer noted of a tenant's register.
+
+    Its checkpoints are signed again when the tenant's auditor consents; at once when it has no auditor.
+    """
     from tenants.sealer.signing import resolve_faults  # noqa: PLC0415
 
     with _told():
-        count = _connected(database_url, lambda made: resolve_faults(made, oin, actor=_actor(), reason=reason))
-    click.echo(f"{count} faults answered for")
+        answered = _connected(database_url, lambda made: resolve_faults(made, oin, actor=_actor(), reason=reason))
+    click.echo(f"{answered.resolved} faults answered for")
+    if answered.waiting is not None:
+        click.echo(
+            f"answer {answered.waiting} waits for the tenant's auditor: "
+            f"POST /v1/registerfouten/antwoorden/{answered.waiting}/besluiten"
+        )
 
 
 def _show(verdict: "Verdict") -> None:

@@ -1,7 +1,7 @@
 """`koppelpunt register retention` and `koppelpunt register end-contract`: what goes, when, and how a contract ends.
 
 Neither can destroy anything that PostgreSQL does not let go: the first asks the sealer's functions, the second records steps
-and leaves destruction to the sealer, after the tenant's own auditor has confirmed through the admin API.
+and leaves destruction to the sealer, after two of the tenant's own have confirmed through the admin API.
 """
 
 import asyncio
@@ -120,6 +120,9 @@ async def _next_step(
         note = _needed(received_by, "--received-by")
         await contract.note_step(connection, tenant_id, "ontvangen", actor=actor, digest=digest, note=note)
         return f"received by {note}; {_ask_auditor(digest)}"
+    if last == "meebevestigd" and archive is not None and keyring is not None:
+        # What came after the archive that was confirmed: a further one, which is received and confirmed as the first was.
+        return await _export(connection, tenant_id, oin, archive, keyring)
     return await _after_receipt(connection, tenant_id, steps)
 
 
@@ -153,6 +156,12 @@ async def _after_receipt(connection: "asyncpg.Connection", tenant_id: int, steps
     last = contract.last_kind(steps)
     if last == "ontvangen":
         return _ask_auditor(steps[-1].digest)
+    if last == "bevestigd":
+        named = "" if steps[-1].digest is None else steps[-1].digest.hex()
+        return (
+            "confirmed by an auditor; waiting for another auditor or a beheerder of the tenant itself: "
+            f"POST /v1/contracteinde/besluiten with meebevestigd and archief {named}"
+        )
     if last == "voltooid":
         return (
             f"ended on {steps[-1].at:%Y-%m-%d}: nothing of this tenant is left but its tree, its history and the proofs"
@@ -160,7 +169,7 @@ async def _after_receipt(connection: "asyncpg.Connection", tenant_id: int, steps
     if await contract.is_destroyed(connection, tenant_id, datetime.now(UTC) + timedelta(days=1), actor=_actor()):
         await contract.note_step(connection, tenant_id, "voltooid", actor=_actor())
         return "everything is destroyed; the proofs name the day on which the last backup has expired"
-    return "confirmed by the auditor; the sealer is destroying it, or a stop holds it (register retention --dry-run)"
+    return "confirmed by two; the sealer is destroying it, or a stop holds it (register retention --dry-run)"
 
 
 def _ask_auditor(digest: bytes | None) -> str:

@@ -13,6 +13,7 @@ from tenants.api.credentials import CREDENTIAL_ROUTES
 from tenants.api.inzage_routes import INZAGE_ROUTES
 from tenants.api.register import zoek_protocolregels
 from tenants.api.register_shapes import Protocolregels, Zoekvraag
+from tenants.api.registerfouten import REGISTERFOUT_ROUTES
 from tenants.api.registry import show_tenants, show_wijzigingen
 from tenants.api.resource_table import RESOURCE_ROUTES
 from tenants.api.routing import PUBLIC, Answer, Asked, Route
@@ -116,4 +117,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *RESOURCE_ROUTES,
     *CERTIFICATEN_ROUTES,
     *VERNIETIGING_ROUTES,
+    *REGISTERFOUT_ROUTES,
 )

@@ -17,6 +17,7 @@ from tenants.retention.overview import Vernietiging, list_own_planned, list_vern
 from tenants.retention.stops import NewStop, Stop, list_stops, person_of_stop, set_stop, take_step
 
 _AUDITOR: Final[frozenset[Role]] = frozenset({"auditor"})
+_OWN: Final[frozenset[Role]] = frozenset({"auditor", "beheerder"})
 _MOST_YEARS: Final = 200
 
 
@@ -110,8 +111,10 @@ async def toon_contracteinde(asked: Asked) -> Answer:
 
 
 async def besluit_contracteinde(asked: Asked) -> Answer:
-    """POST: the auditor confirms that everything may be destroyed, or withdraws."""
+    """POST: an auditor confirms that everything may be destroyed, another of the tenant confirms too, or it is withdrawn."""
     wanted = cast("shapes.ContracteindeBevestiging", asked.body)
+    if asked.by.role != "auditor" and wanted.besluit != "meebevestigd":
+        raise Refused(403, "nietBevoegd", "Alleen de auditor bevestigt als eerste, of trekt in.")
     digest = None if wanted.archief is None else bytes.fromhex(wanted.archief)
     async with asked.rooms.inzage.acquire() as connection:
         try:
@@ -120,10 +123,14 @@ async def besluit_contracteinde(asked: Asked) -> Answer:
             )
         except InputRefused:
             raise Refused(
-                409, "stapVolgtNiet", "Bevestigen kan na de ontvangst van het archief, en alleen van dat archief."
-            ) from None
+                409, "stapVolgtNiet",
+                "Bevestigen kan na de ontvangst van het archief, en alleen van dat archief; meebevestigen daarna, door een "
+                "ander van de tenant zelf. Intrekken kan zolang er niets vernietigd wordt.",
+            ) from None  # fmt: skip
         found = await list_steps(connection, asked.tenant_id, actor=asked.by.actor)
-    return Answer(201, shapes.Contracteinde(stappen=[_end_step(one) for one in found]))
+    return Answer(
+        201, shapes.Contracteinde(stappen=[_end_step(one) for one in found]), {"Location": "/v1/contracteinde"}
+    )
 
 
 def _vernietiging(one: Vernietiging) -> shapes.Vernietiging:
@@ -211,7 +218,7 @@ VERNIETIGING_ROUTES: Final[tuple[Route, ...]] = (
         path="/v1/contracteinde",
         name="contracteinde",
         summary="De stappen van het einde van het contract.",
-        roles=_AUDITOR,
+        roles=_OWN,
         endpoint=toon_contracteinde,
         answers={200: shapes.Contracteinde},
     ),
@@ -219,8 +226,8 @@ VERNIETIGING_ROUTES: Final[tuple[Route, ...]] = (
         method="POST",
         path="/v1/contracteinde/besluiten",
         name="besluitContracteinde",
-        summary="Bevestig dat alles vernietigd mag worden, of trek in. Alleen de auditor van de tenant zelf.",
-        roles=_AUDITOR,
+        summary="Bevestig dat alles vernietigd mag worden: een auditor, en een ander van de tenant zelf. Of trek in.",
+        roles=_OWN,
         endpoint=besluit_contracteinde,
         answers={201: shapes.Contracteinde},
         refusals=frozenset({409}),

@@ -123,7 +123,7 @@ class NieuweStopStap(Shape):
 class ContracteindeStap(Shape):
     op: Moment
     door: str
-    soort: Literal["begonnen", "geexporteerd", "ontvangen", "bevestigd", "ingetrokken", "voltooid"]
+    soort: Literal["begonnen", "geexporteerd", "ontvangen", "bevestigd", "meebevestigd", "ingetrokken", "voltooid"]
     archief: str | None = Field(description="SHA-256 van het archief.")
     toelichting: str | None
 
@@ -133,9 +133,9 @@ class Contracteinde(Shape):
 
 
 class ContracteindeBevestiging(Shape):
-    """The auditor's word that everything may be destroyed; or that it may not (any more)."""
+    """The word of an auditor, and of another of the tenant, that everything may be destroyed; or that it may not (any more)."""
 
-    besluit: Literal["bevestigd", "ingetrokken"]
+    besluit: Literal["bevestigd", "meebevestigd", "ingetrokken"]
     archief: str | None = Field(
         default=None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 van het ontvangen archief."
     )
@@ -143,6 +143,6 @@ class ContracteindeBevestiging(Shape):
 
     @model_validator(mode="after")
     def _names_the_archive(self) -> Self:
-        if (self.besluit == "bevestigd") != (self.archief is not None):
+        if (self.besluit == "ingetrokken") != (self.archief is None):
             raise ValueError("Een bevestiging noemt het archief; een intrekking niet.")
         return self

@@ -199,6 +199,19 @@ GEBEURTENISSEN: Final[Mapping[str, Gebeurtenis]] = {
         "storing zijn, of een teken dat iemand rijen veranderde.",
         "Neem contact op met de operator, en bewaar de controlepunten die u heeft.", ALL, operator=True,
     ),
+    "register_fout_beantwoord": Gebeurtenis(
+        "Fout {nummer} in uw register is beantwoord",
+        "Op {moment} is geantwoord op fout {nummer} (code {code}) in uw register. Controlepunten worden weer getekend, en wat zijn "
+        "termijn heeft gehad wordt weer vernietigd.",
+        "Laat uw auditor kijken wie antwoordde en waarom (GET /v1/registerfouten); het staat ook in uw historie. Klopt het niet, "
+        "neem dan contact op met de operator en bewaar de controlepunten die u heeft.", BOTH, operator=True,
+    ),
+    "foutantwoord_wacht": Gebeurtenis(
+        "Antwoord {nummer} op een fout in uw register wacht op uw auditor",
+        "De operator antwoordde op {moment} op {aantal} fouten in uw register. Zolang uw auditor niet instemt, wordt er geen "
+        "controlepunt getekend en niets vernietigd.",
+        "Laat uw auditor het antwoord lezen (GET /v1/registerfouten/antwoorden) en instemmen of weigeren.", BOTH,
+    ),
     "uitkomst_onbekend": Gebeurtenis(
         "Bevragingen met onbekende uitkomst",
         "Van {aantal} bevragingen ({register}) van {dag} is niet bekend wat RvIG ermee deed. RvIG kan ze hebben beantwoord.",

@@ -73,9 +73,16 @@ async def read_late_checkpoints(connection: asyncpg.Connection, now: datetime, l
 
 
 async def read_seal_faults(connection: asyncpg.Connection) -> list[Fact]:
-    """Faults of trees that nobody answered for."""
+    """Faults of trees that nobody answered for, or of the last week; what was answered to them, and what waits for a word."""
     rows = await connection.fetch(
-        "SELECT tenant_id, number, code, found_at FROM register.seal_fault WHERE resolved_at IS NULL"
+        "SELECT tenant_id, number, code, found_at FROM register.seal_fault "
+        "WHERE resolved_at IS NULL OR found_at > now() - interval '7 days'"
+    )
+    answered = await connection.fetch(
+        "SELECT tenant_id, number, code, resolved_at FROM register.seal_fault WHERE resolved_at > now() - interval '7 days'"
+    )
+    waiting = await connection.fetch(
+        "SELECT tenant_id, antwoord_id, at, cardinality(faults) AS count FROM register.fout_antwoord WHERE state = 'open'"
     )
     return [
         Fact(
@@ -83,6 +90,18 @@ async def read_seal_faults(connection: asyncpg.Connection) -> list[Fact]:
             facts={"nummer": row["number"], "code": row["code"]},
         )
         for row in rows
+    ] + [
+        Fact(
+            row["tenant_id"], "register_fout_beantwoord", str(row["number"]), "", row["resolved_at"],
+            facts={"nummer": row["number"], "code": row["code"]},
+        )
+        for row in answered
+    ] + [
+        Fact(
+            row["tenant_id"], "foutantwoord_wacht", str(row["antwoord_id"]), "", row["at"],
+            facts={"nummer": row["antwoord_id"], "aantal": row["count"]},
+        )
+        for row in waiting
     ]  # fmt: skip
 
 

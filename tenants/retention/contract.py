@@ -1,8 +1,9 @@
 """The end of a contract, step by step, each with its record: export, hand-over, confirmation, destruction.
 
-For the role `koppelpunt_inzage`. PostgreSQL holds the order, and that receipt and confirmation are of the archive that was
-exported last; every step becomes a wijziging, and so a leaf. Until its auditor has confirmed, an ended tenant reads its register
-as ever. Stops hold here as they do everywhere.
+For the role `koppelpunt_inzage`. PostgreSQL holds the order, that receipt and confirmation are of the archive that was
+exported last, that two persons of the tenant's own confirm (*bevestigd* by an auditor, *meebevestigd* by another), that what is
+being destroyed is not taken back, and that *voltooid* is true; every step becomes a wijziging, and so a leaf. Until it is
+confirmed by both, an ended tenant reads its register as ever. Stops hold here as they do everywhere.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ import asyncpg
 from tenants.faults import InputRefused, NotFound
 from tenants.scope import tenant_scope
 
-Kind = Literal["begonnen", "geexporteerd", "ontvangen", "bevestigd", "ingetrokken", "voltooid"]
+Kind = Literal["begonnen", "geexporteerd", "ontvangen", "bevestigd", "meebevestigd", "ingetrokken", "voltooid"]
 _CHUNK: Final = 1 << 20
 
 

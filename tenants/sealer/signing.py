@@ -91,13 +91,24 @@ async def list_unsigned(connection: asyncpg.Connection) -> list[Unsigned]:
     ]
 
 
-async def resolve_faults(connection: asyncpg.Connection, oin: str, *, actor: str, reason: str) -> int:
-    """Answer for all faults of a tenant's tree; signing goes on. Returns how many. Raises NotFound."""
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How many faults are resolved, and the answer that waits for the tenant's auditor, if one does."""
+
+    resolved: int
+    waiting: int | None
+
+
+async def resolve_faults(connection: asyncpg.Connection, oin: str, *, actor: str, reason: str) -> Answered:
+    """Answer for all faults of a tenant's tree. Where the tenant has an auditor, that one decides. Raises NotFound."""
     found: int | None = await connection.fetchval("SELECT tenant_id FROM registry.tenant WHERE oin = $1", oin)
     if found is None:
         raise NotFound(f"No tenant has OIN {oin}.")
     count: int = await connection.fetchval("SELECT register.resolve_seal_faults($1, $2, $3)", found, actor, reason)
-    return count
+    waiting: int | None = await connection.fetchval(
+        "SELECT antwoord_id FROM register.fout_antwoord WHERE tenant_id = $1 AND state = 'open'", found
+    )
+    return Answered(count, waiting)
 
 
 async def sign_tree(

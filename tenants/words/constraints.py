@@ -220,6 +220,13 @@ WORDS: Final[Mapping[str, tuple[int, str]]] = {
     "mandate_of_tenant_itself": (409, "Een mandaat geeft en verruimt de tenant zelf, en niemand die voor haar beheert."),
     "certificate_lending_of_tenant_itself": (409, "Certificaten leent de tenant zelf uit, en niemand die voor haar beheert."),
     "contact_of_tenant_itself": (409, "Wie gewaarschuwd wordt zegt de tenant zelf, en niemand die voor haar beheert."),
+    # fout_antwoord
+    "fout_antwoord_is_somebodys": (400, "Wie antwoordt op een fout, zegt wie het is."),
+    "fout_antwoord_has_reason": (400, "Een antwoord op een fout heeft een toelichting."),
+    "fout_antwoord_is_about_faults": (409, "Er zijn geen fouten om op te antwoorden."),
+    "fout_antwoord_state_known": (400, "Over een antwoord wordt ingestemd of geweigerd."),
+    "fout_antwoord_is_decided_by_somebody": (400, "Een besluit over een antwoord heeft een moment, een naam en een reden."),
+    "fout_antwoord_once": (409, "Er wacht al een antwoord op deze fouten."),
     "voorstel_accepts_known": (400, "Over een voorstel beslist een beheerder of een auditor."),
     "voorstel_method_changes": (400, "Een voorstel verandert iets."),
     "voorstel_path_is_ours": (400, "Dit adres kan niet worden voorgesteld."),

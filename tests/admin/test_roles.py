@@ -194,10 +194,17 @@ CASES: dict[tuple[str, str], Case] = {
         path=numbered("/v1/vernietigingsstops/{nummer}/stappen"),
         json=lambda _: {"soort": "opheffing_gevraagd", "reden": "Voorbij"},
     ),
-    ("GET", "/v1/contracteinde"): Case(AUDITORS),
+    ("GET", "/v1/registerfouten"): Case(AUDITORS),
+    ("GET", "/v1/registerfouten/antwoorden"): Case(AUDITORS),
+    ("POST", "/v1/registerfouten/antwoorden/{nummer}/besluiten"): Case(
+        {"auditor": 404, "other-auditor": 404},
+        path=numbered("/v1/registerfouten/antwoorden/{nummer}/besluiten"),
+        json=lambda _: {"besluit": "ingestemd", "reden": "Onderzocht"},
+    ),
+    ("GET", "/v1/contracteinde"): Case(OWN),
     ("POST", "/v1/contracteinde/besluiten"): Case(
-        {"auditor": 409, "other-auditor": 409},
-        json=lambda _: {"besluit": "bevestigd", "archief": "0" * 64, "reden": "Ontvangen"},
+        dict.fromkeys(OWN, 409),
+        json=lambda _: {"besluit": "meebevestigd", "archief": "0" * 64, "reden": "Ontvangen"},
     ),
     # Rate limits: the operator's to set, of the tenant that it names.
     ("GET", "/v1/snelheidslimieten"): Case(OWN | {"operator": 400}),
@@ -230,6 +237,7 @@ def test_the_operator_has_no_route_into_the_register():
         "inzage",
         "vernietiging",
         "contracteinde",
+        "registerfouten",
         "correctie",
         "steekproeven",
         "rapporten",

@@ -12,7 +12,7 @@ from tests.retention.stage import THIS_YEAR, Past, month_of
 
 RECENT = date(THIS_YEAR - 1, 3, 1)
 NOW = month_of(datetime.now(UTC))
-OPERATOR, AUDITOR = "command line (root)", "auditor/3"
+OPERATOR, AUDITOR, BEHEERDER = "command line (root)", "auditor/3", "beheerder/4"
 
 
 @pytest.fixture
@@ -36,6 +36,12 @@ async def ending(past: Past, tmp_path):
     return past, digest
 
 
+async def confirm(past: Past, digest: bytes) -> None:
+    """The word of two of the tenant's own."""
+    for kind, who in (("bevestigd", AUDITOR), ("meebevestigd", BEHEERDER)):
+        await note_step(past.reader, past.world.tenant_id, kind, actor=who, digest=digest, note="Akkoord")  # type: ignore[arg-type]
+
+
 async def test_without_the_auditors_word_nothing_goes(ending):
     past, digest = ending
     with pytest.raises(InputRefused, match="auditor"):
@@ -49,7 +55,7 @@ async def test_without_the_auditors_word_nothing_goes(ending):
 async def test_after_it_everything_goes_with_proof_and_the_tree_stays(ending, tmp_path):
     past, digest = ending
     tenant_id = past.world.tenant_id
-    await note_step(past.reader, tenant_id, "bevestigd", actor=AUDITOR, digest=digest, note="Akkoord")
+    await confirm(past, digest)
     await past.seal()
     await past.destroy(rounds=6)
     await past.destroy(rounds=2)
@@ -61,10 +67,8 @@ async def test_after_it_everything_goes_with_proof_and_the_tree_stays(ending, tm
     horizon = datetime.now(UTC) + timedelta(days=1)
     assert await is_destroyed(past.reader, tenant_id, horizon, actor=OPERATOR)
     await note_step(past.reader, tenant_id, "voltooid", actor=OPERATOR)
-    assert [one.kind for one in await list_steps(past.reader, tenant_id, actor=AUDITOR)][-2:] == [
-        "bevestigd",
-        "voltooid",
-    ]
+    kinds = [one.kind for one in await list_steps(past.reader, tenant_id, actor=AUDITOR)]
+    assert kinds[-3:] == ["bevestigd", "meebevestigd", "voltooid"]
     assert past.judge(tmp_path / "last").faults == ()
     await past.seal()
     assert (await past.verify()).faults == ()
@@ -73,14 +77,14 @@ async def test_after_it_everything_goes_with_proof_and_the_tree_stays(ending, tm
 async def test_a_stop_holds_at_the_end_of_a_contract_too(ending):
     past, digest = ending
     await past.set_stop()
-    await note_step(past.reader, past.world.tenant_id, "bevestigd", actor=AUDITOR, digest=digest, note="Akkoord")
+    await confirm(past, digest)
     await past.destroy()
     assert (await past.counts(RECENT), await past.counts(NOW)) == ((3, 3, 3), (2, 2, 2))
 
 
 async def test_a_confirmation_that_was_withdrawn_destroys_nothing(ending):
     past, digest = ending
-    await note_step(past.reader, past.world.tenant_id, "bevestigd", actor=AUDITOR, digest=digest, note="Akkoord")
+    await confirm(past, digest)
     await note_step(past.reader, past.world.tenant_id, "ingetrokken", actor=AUDITOR, note="Toch niet")
     await past.destroy()
     assert await past.counts(RECENT) == (3, 3, 3)
@@ -93,7 +97,7 @@ async def turn(past: Past, state: str) -> None:
 async def test_a_tenant_that_has_not_ended_keeps_its_register_whatever_is_confirmed(ending):
     past, digest = ending
     await turn(past, "active")
-    await note_step(past.reader, past.world.tenant_id, "bevestigd", actor=AUDITOR, digest=digest, note="Akkoord")
+    await confirm(past, digest)
     await past.destroy()
     assert await past.counts(RECENT) == (3, 3, 3)
     with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError):
@@ -108,7 +112,7 @@ async def test_a_call_that_the_confirmed_archive_does_not_hold_stays_and_is_told
     await past.calls.record(past.world, 4)
     await past.seal()
     await turn(past, "ended")
-    await note_step(past.reader, past.world.tenant_id, "bevestigd", actor=AUDITOR, digest=digest, note="Akkoord")
+    await confirm(past, digest)
     planned = await past.sealing.fetch(
         "SELECT rows, held FROM register.plan_vernietiging($1, now() + interval '1 day') WHERE soort = 'protocolregels'",
         past.world.tenant_id,
@@ -125,14 +129,87 @@ async def test_a_call_that_the_confirmed_archive_does_not_hold_stays_and_is_told
     assert (await past.verify()).faults == ()
 
 
-@pytest.mark.parametrize("last", ["bevestigd", "voltooid"])
-async def test_a_tenant_that_gave_its_register_up_comes_back_only_when_that_is_taken_back(ending, last):
+async def test_a_tenant_that_gave_its_register_up_comes_back_only_when_that_is_taken_back(ending):
     past, digest = ending
     await note_step(past.reader, past.world.tenant_id, "bevestigd", actor=AUDITOR, digest=digest, note="Akkoord")
-    if last == "voltooid":
+    for kind in ("meebevestigd", None):
+        with pytest.raises(asyncpg.CheckViolationError, match="gave its register up"):
+            await turn(past, "active")
+        if kind == "meebevestigd":
+            await note_step(past.reader, past.world.tenant_id, kind, actor=BEHEERDER, digest=digest, note="Akkoord")
+    await note_step(past.reader, past.world.tenant_id, "ingetrokken", actor=AUDITOR, note="Toch niet")
+    await turn(past, "active")
+
+
+@pytest.mark.parametrize(
+    "who", [AUDITOR, OPERATOR, "operator/9", "beheerder/4 (beheermandaat 2)", "auditor/3 (voorstel 5 van beheerder/4)"]
+)
+async def test_the_second_word_is_of_another_of_the_tenant_itself(ending, who):
+    past, digest = ending
+    await note_step(past.reader, past.world.tenant_id, "bevestigd", actor=AUDITOR, digest=digest, note="Akkoord")
+    with pytest.raises(InputRefused, match="another auditor"):
+        await note_step(past.reader, past.world.tenant_id, "meebevestigd", actor=who, digest=digest, note="Akkoord")
+    await past.destroy()
+    assert (await past.counts(RECENT), await past.counts(NOW)) == ((3, 3, 3), (2, 2, 2))
+
+
+async def test_one_person_with_two_keys_is_one_person(ending):
+    past, digest = ending
+    for role in ("auditor", "beheerder"):
+        await past.admin.execute(
+            "INSERT INTO registry.admin_key (tenant_id, role, name, hash, hash_version, valid_until) "
+            "VALUES ($1, $2, 'sleutel', sha256($3), 1, now() + interval '1 day')",
+            past.world.tenant_id, role, role.encode(),
+        )  # fmt: skip
+    await past.admin.execute("UPDATE registry.admin_key SET person = 'https://idp jansen'")
+    keys = {row["role"]: row["key_id"] for row in await past.admin.fetch("SELECT role, key_id FROM registry.admin_key")}
+    one, other = f"auditor/{keys['auditor']}", f"beheerder/{keys['beheerder']}"
+    await note_step(past.reader, past.world.tenant_id, "bevestigd", actor=one, digest=digest, note="Akkoord")
+    with pytest.raises(InputRefused, match="another auditor"):
+        await note_step(past.reader, past.world.tenant_id, "meebevestigd", actor=other, digest=digest, note="Akkoord")
+
+
+async def test_what_is_being_destroyed_is_not_taken_back_and_a_stop_still_holds_what_is_left(ending):
+    past, digest = ending
+    await confirm(past, digest)
+    await past.seal()
+    await past.destroy(rounds=1)
+    with pytest.raises(InputRefused, match="not taken back"):
+        await note_step(past.reader, past.world.tenant_id, "ingetrokken", actor=AUDITOR, note="Toch niet")
+    await past.set_stop()
+    left = await past.counts(NOW)
+    await past.seal()
+    await past.destroy()
+    assert await past.counts(NOW) == left != (0, 0, 0)
+
+
+async def test_an_end_is_complete_when_nothing_is_left_and_not_before(ending):
+    past, digest = ending
+    await confirm(past, digest)
+    with pytest.raises(InputRefused, match="is left"):
         await note_step(past.reader, past.world.tenant_id, "voltooid", actor=OPERATOR)
+
+
+async def test_what_came_after_the_archive_goes_with_an_archive_that_holds_it(ending, tmp_path):
+    past, digest = ending
+    tenant_id = past.world.tenant_id
+    await turn(past, "active")
+    await past.calls.record(past.world, 4)
+    await past.seal()
+    await turn(past, "ended")
+    await confirm(past, digest)
+    await past.seal()
+    await past.destroy(rounds=6)
+    again = digest_of(await past.export(tmp_path / "again"))
+    size = await past.admin.fetchval("SELECT max(size) FROM register.checkpoint WHERE tenant_id = $1", tenant_id)
+    await note_step(past.reader, tenant_id, "geexporteerd", actor=OPERATOR, digest=again, tree_size=size)
     with pytest.raises(asyncpg.CheckViolationError, match="gave its register up"):
         await turn(past, "active")
-    if last == "bevestigd":
-        await note_step(past.reader, past.world.tenant_id, "ingetrokken", actor=AUDITOR, note="Toch niet")
-        await turn(past, "active")
+    await note_step(past.reader, tenant_id, "ontvangen", actor=OPERATOR, digest=again, note="J. Jansen, FG")
+    assert (await past.counts(NOW))[0] == 4
+    await confirm(past, again)
+    await past.seal()
+    await past.destroy(rounds=6)
+    await past.destroy(rounds=2)
+    assert await past.counts(NOW) == (0, 0, 0)
+    await note_step(past.reader, tenant_id, "voltooid", actor=OPERATOR)

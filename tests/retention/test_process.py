@@ -65,9 +65,10 @@ async def test_a_contract_ends_step_by_step_by_one_command(past: Past, database,
     assert "--received-by is needed" in await on_a_thread(command)
     assert "own auditor" in await on_a_thread([*command, "--received-by", "J. Jansen, FG"])
     assert digest in await on_a_thread(command)
-    await note_step(
-        past.reader, past.world.tenant_id, "bevestigd", actor="auditor/1", digest=bytes.fromhex(digest), note="Akkoord"
-    )
+    archive_digest, who = bytes.fromhex(digest), past.world.tenant_id
+    await note_step(past.reader, who, "bevestigd", actor="auditor/1", digest=archive_digest, note="Akkoord")
+    assert "waiting for another auditor" in await on_a_thread(command)
+    await note_step(past.reader, who, "meebevestigd", actor="beheerder/2", digest=archive_digest, note="Akkoord")
     assert "the sealer is destroying it" in await on_a_thread(command)
     for _ in range(3):
         await past.seal()
