@@ -51,7 +51,7 @@ class Questions:
                 below = page.lowest
 
     async def _page(self, low: UUID, below: UUID) -> Page:
-        silent = await self._silent(low, below)
+        silent = await silent_ids(self.connection, self.tenant_id, self.wanted, self.users, low, below, _PAGE)
         told = await ids_of_person(self.connection, self.tenant_id, self.persons, low, below, _PAGE)
         # Both are whole down to their last when they are full; what lies lower comes with the next page.
         lowest = max(found[-1] if len(found) == _PAGE else low for found in (silent, told))
@@ -60,13 +60,23 @@ class Questions:
         ids = sorted({*allowed, *(one for one in silent if one >= lowest)}, reverse=True)
         return Page(tuple(ids), frozenset(allowed), lowest)
 
-    async def _silent(self, low: UUID, below: UUID) -> list[UUID]:
-        condition, values = self.wanted.condition(6)
-        rows = await self.connection.fetch(
-            "SELECT o.id FROM register.opening o LEFT JOIN register.closing c "  # noqa: S608
-            "  ON c.tenant_id = $1 AND c.tenant_id = o.tenant_id AND c.id = o.id AND c.id >= $2 AND c.id < $3 "
-            "WHERE o.tenant_id = $1 AND o.id >= $2 AND o.id < $3 AND (c.id IS NULL OR c.persons = 0) "
-            f"  AND ($5::uuid[] IS NULL OR o.user_index = ANY ($5)){condition} ORDER BY o.id DESC LIMIT $4",
-            self.tenant_id, low, below, _PAGE, self.users, *values,
-        )  # fmt: skip
-        return [row["id"] for row in rows]
+
+async def silent_ids(
+    connection: asyncpg.Connection,
+    tenant_id: int,
+    wanted: Filter,
+    users: Sequence[UUID] | None,
+    low: UUID,
+    below: UUID,
+    limit: int,
+) -> list[UUID]:
+    """Calls of one month that told about nobody, newest first. One step of a recorded reading."""
+    condition, values = wanted.condition(6)
+    rows = await connection.fetch(
+        "SELECT o.id FROM register.opening o LEFT JOIN register.closing c "  # noqa: S608
+        "  ON c.tenant_id = $1 AND c.tenant_id = o.tenant_id AND c.id = o.id AND c.id >= $2 AND c.id < $3 "
+        "WHERE o.tenant_id = $1 AND o.id >= $2 AND o.id < $3 AND (c.id IS NULL OR c.persons = 0) "
+        f"  AND ($5::uuid[] IS NULL OR o.user_index = ANY ($5)){condition} ORDER BY o.id DESC LIMIT $4",
+        tenant_id, low, below, limit, users, *values,
+    )  # fmt: skip
+    return [row["id"] for row in rows]

@@ -7,7 +7,7 @@ period is walked from its newest month to its oldest, by key.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -177,6 +177,17 @@ def windows(years: Sequence[int], floor: UUID, ceiling: UUID) -> list[tuple[UUID
     edges = ([month_floor(year, month) for month in range(13, 0, -1)] for year in years)
     bounds = ((max(floor, low), min(ceiling, high)) for of_year in edges for high, low in pairwise(of_year))
     return [(low, high) for low, high in bounds if low < high]
+
+
+def months_of(period: Period) -> list[Period]:
+    """A period in parts that lie in one month (UTC) each, as openings and closings are kept; the oldest first."""
+    parts, (begin, end) = [], period
+    while begin < end:
+        month = begin.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        following = (month + timedelta(days=32)).replace(day=1)
+        parts.append((begin, min(end, following)))
+        begin = following
+    return parts
 
 
 def month_floor(year: int, month: int) -> UUID:

@@ -81,7 +81,7 @@ async def oordeel(asked: Asked) -> Answer:
             )
         except NotFound:
             raise Refused(404, "onbekend", "Deze steekproef is er niet, of heeft deze protocolregel niet.") from None
-    return Answer(201, steekproef_shape(await _sample(asked)))
+    return Answer(201, steekproef_shape(await _sample(asked)), {"Location": f"/v1/steekproeven/{number_in(asked)}"})
 
 
 async def maak_gebruiksrapport(asked: Asked) -> Answer:

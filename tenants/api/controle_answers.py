@@ -7,7 +7,7 @@ from tenants.api import controle_shapes as shapes
 from tenants.api.inzage_answers import periode
 from tenants.inzage.datalek import Bereikt, Omvang
 from tenants.inzage.datalek_rows import Telling, Zoektocht
-from tenants.inzage.gebruik import MOST, Bevindingen, Gebruiker, Uitschieter
+from tenants.inzage.gebruik import MOST, Bevindingen, Gebruiker, Geraadpleegd, Uitschieter
 from tenants.inzage.gebruik_rows import Onderzoek
 from tenants.inzage.steekproeven import Steekproef
 
@@ -44,17 +44,9 @@ def gebruiksrapport(made: Onderzoek, found: Bevindingen, wanted: shapes.Gebruiks
     return shapes.Gebruiksrapport(
         lezing=made.reading,
         periode=wanted.periode,
-        geraadpleegd=[
-            shapes.GeraadpleegdePersoon(
-                lijst="collegas" if one.bsn in colleagues else "publiekeFiguren",
-                burgerservicenummer=one.bsn,
-                door=_door(one.gebruiker, names),
-                aantal=one.calls,
-                laatste=one.last,
-                protocolregels=list(one.ids),
-            )
-            for one in found.consulted[:MOST]
-        ],
+        geraadpleegd=[_geraadpleegd(one, names, colleagues) for one in found.consulted[:MOST]],
+        pogingen=[_geraadpleegd(one, names, colleagues) for one in found.in_vain[:MOST]],
+        pogingen_vanaf=found.in_vain_since,
         buiten_werktijd=[
             shapes.BuitenWerktijd(
                 door=_door(one.gebruiker, names), aantal=one.outside, van_totaal=one.calls, dagen=one.days
@@ -68,9 +60,10 @@ def gebruiksrapport(made: Onderzoek, found: Bevindingen, wanted: shapes.Gebruiks
         ],
         aantallen={
             "geraadpleegd": len(found.consulted),
+            "pogingen": len(found.in_vain),
             "buitenWerktijd": len(found.outside),
             "uitschieters": len(found.outliers),
-            "doorVelen": len(found.by_many),
+            "doorVelen": found.how_many_by_many,
         },
         vernietigde_jaren=list(made.destroyed),
     )
@@ -109,6 +102,21 @@ def datalek_measured(made: Zoektocht, omvang: Omvang, wanted: shapes.DatalekVraa
         niet_te_openen=omvang.niet_te_openen,
         vernietigde_jaren=list(made.destroyed),
         bereikt=[_bereikt(one) for _, one in sorted(omvang.personen.items())],
+    )
+
+
+def _geraadpleegd(
+    one: Geraadpleegd, names: Mapping[Gebruiker, str], colleagues: frozenset[str]
+) -> shapes.GeraadpleegdePersoon:
+    by_bsn = len(one.number) == 9
+    return shapes.GeraadpleegdePersoon(
+        lijst="collegas" if one.number in colleagues else "publiekeFiguren",
+        burgerservicenummer=one.number if by_bsn else None,
+        a_nummer=None if by_bsn else one.number,
+        door=_door(one.gebruiker, names),
+        aantal=one.calls,
+        laatste=one.last,
+        protocolregels=list(one.ids),
     )
 
 

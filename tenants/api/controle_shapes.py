@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from tenants.api.register_shapes import Burgerservicenummer, Periode, Protocolregel, TaaksysteemVan, Vingerafdruk
+from tenants.api.register_shapes import Periode, Protocolregel, TaaksysteemVan, Vingerafdruk
 from tenants.api.shapes import MOST_ROWS, QueryShape, Reden, Shape
 from tenants.inzage.gebruik_rows import LONGEST as LONGEST_GEBRUIK
 from tenants.inzage.steekproeven import LONGEST as LONGEST_STEEKPROEF
@@ -111,13 +111,22 @@ class Werktijd(Shape):
         return self
 
 
+Nummer = Annotated[
+    str,
+    Field(
+        pattern=r"^([0-9]{9}|[1-9][0-9]{9})$",
+        description="Een burgerservicenummer of een A-nummer; sommige berichten kennen iemand alleen bij A-nummer.",
+    ),
+]
+
+
 class GebruiksrapportVraag(Shape):
     """What to look for. Both lists are read once and never kept."""
 
     periode: Annotated[Periode, _at_most(LONGEST_GEBRUIK)]
     reden: Reden
-    collegas: list[Burgerservicenummer] = Field(default=[], max_length=3_000, repr=False)
-    publieke_figuren: list[Burgerservicenummer] = Field(default=[], max_length=3_000, repr=False)
+    collegas: list[Nummer] = Field(default=[], max_length=3_000, repr=False)
+    publieke_figuren: list[Nummer] = Field(default=[], max_length=3_000, repr=False)
     werktijd: Werktijd = Werktijd()
     buiten_werktijd_vanaf: int = Field(default=1, ge=1, le=1_000_000)
     volume_factor: float = Field(default=5.0, ge=1.5, le=1_000.0)
@@ -137,7 +146,8 @@ class GeraadpleegdePersoon(Shape):
     """Who asked about a person of a list."""
 
     lijst: Literal["collegas", "publiekeFiguren"]
-    burgerservicenummer: str
+    burgerservicenummer: str | None
+    a_nummer: str | None
     door: GebruikerVan
     aantal: int
     laatste: AwareDatetime
@@ -177,6 +187,12 @@ class Gebruiksrapport(Shape):
     lezing: int
     periode: Periode
     geraadpleegd: list[GeraadpleegdePersoon]
+    pogingen: list[GeraadpleegdePersoon] = Field(
+        description="Wie naar iemand van een lijst vroeg en niets kreeg: geweigerd, niet verzonden, niet beantwoord, geen treffer."
+    )
+    pogingen_vanaf: AwareDatetime = Field(
+        description="Vanaf dit moment zijn pogingen doorzocht; later dan het begin van de periode als het er te veel zijn."
+    )
     buiten_werktijd: list[BuitenWerktijd]
     uitschieters: list[Uitschieter]
     door_velen: list[DoorVelen]

@@ -117,7 +117,7 @@ async def zet_stap(asked: Asked) -> Answer:
             note=wanted.toelichting,
         )
         found = await _read(connection, asked)
-    return Answer(201, stap_shape(found.stappen[-1]))
+    return Answer(201, stap_shape(found.stappen[-1]), {"Location": f"/v1/inzageverzoeken/{number_in(asked)}"})
 
 
 async def maak_uitkomst(asked: Asked) -> Answer:

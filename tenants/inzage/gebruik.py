@@ -68,7 +68,7 @@ class BuitenWerktijd:
 class Geraadpleegd:
     """A person of a list who was asked about, by whom, how often, and in which calls (the last few)."""
 
-    bsn: str = field(repr=False)
+    number: str = field(repr=False)
     gebruiker: Gebruiker
     calls: int
     last: datetime
@@ -100,7 +100,9 @@ class Maat:
 class Bevindingen:
     """All findings, the largest first. `examples` are a few calls of the days that stand out, by place among the first.
 
-    `names` and `numbers` hold of users and persons only those that are told and could be opened.
+    `names` and `numbers` hold of users and persons only those that are told and could be opened. `how_many_by_many` counts
+    all persons about whom many asked, of whom `by_many` tells the first. `in_vain` are those of the lists about whom was asked
+    without an answer, looked at from `in_vain_since` on.
     """
 
     consulted: tuple[Geraadpleegd, ...]
@@ -110,6 +112,9 @@ class Bevindingen:
     examples: Mapping[int, tuple[UUID, ...]]
     names: Mapping[Gebruiker, str] = field(repr=False)
     numbers: Mapping[UUID, str] = field(repr=False)
+    how_many_by_many: int
+    in_vain: tuple[Geraadpleegd, ...]
+    in_vain_since: datetime
 
 
 def outliers(days: Iterable[Dag], *, factor: float, least: int) -> tuple[Uitschieter, ...]:
@@ -159,10 +164,10 @@ def consulted(
     for person, gebruiker, call, at in rows:
         found[persons[person], gebruiker].append((at, call))
     made = []
-    for (bsn, gebruiker), calls in found.items():
+    for (number, gebruiker), calls in found.items():
         newest: Sequence[tuple[datetime, UUID]] = sorted(set(calls), reverse=True)
         made.append(
-            Geraadpleegd(bsn, gebruiker, len(newest), newest[0][0], tuple(call for _, call in newest[:examples]))
+            Geraadpleegd(number, gebruiker, len(newest), newest[0][0], tuple(call for _, call in newest[:examples]))
         )
     return tuple(sorted(made, key=lambda one: (-one.calls, one.last)))
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from tenants.faults import InputRefused, NotFound
-from tenants.finding import bounds_of
+from tenants.finding import bounds_of, months_of
 from tenants.recording import Period, Reading, reading_scope, record_reading
 from tenants.scope import tenant_scope
 
@@ -21,6 +21,9 @@ Oordeel = Literal["ja", "nee", "niet_vast_te_stellen"]
 MOST: Final = 200
 LONGEST: Final = timedelta(days=366)
 KIND: Final = "steekproef"
+_CALLS: Final = "FROM register.opening o WHERE o.tenant_id = $1 AND o.id >= $2 AND o.id < $3 AND o.refusal IS NULL"
+_LOTS: Final = f"SELECT o.id, random() AS lot {_CALLS} ORDER BY lot LIMIT $4"
+_POPULATION: Final = f"SELECT count(*) {_CALLS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +64,20 @@ async def draw(
         raise ValueError(f"A sample has 1 to {MOST} calls of a period of at most a year.")
     recorded = Reading(kind=KIND, reason=reason, contents=False, period=period, criteria={"aantal": size})
     reading = await record_reading(connection, tenant_id, recorded, actor=actor)
-    floor, ceiling = bounds_of(period)
+    population, lots = 0, list[tuple[float, UUID]]()
+    for month in months_of(period):
+        async with reading_scope(connection, tenant_id, reading, actor=actor):
+            # Each call gets a random number and the lowest win, in a month and over all of them: memory is that of the sample.
+            rows = await connection.fetch(_LOTS, tenant_id, *bounds_of(month), size)
+            population += await connection.fetchval(_POPULATION, tenant_id, *bounds_of(month))
+        lots = sorted([*lots, *((row["lot"], row["id"]) for row in rows)])[:size]
+    if not lots:
+        raise InputRefused(["In deze periode zijn er geen bevragingen."])
     async with reading_scope(connection, tenant_id, reading, actor=actor):
-        # Each call gets a random number and the lowest win: memory is that of the sample, however many calls there are.
-        row = await connection.fetchrow(
-            "WITH drawn AS (SELECT o.id FROM register.opening o WHERE o.tenant_id = $1 AND o.id >= $2 AND o.id < $3 "
-            "  AND o.refusal IS NULL ORDER BY random() LIMIT $4) "
-            "SELECT (SELECT count(*) FROM register.opening o WHERE o.tenant_id = $1 AND o.id >= $2 AND o.id < $3 "
-            "  AND o.refusal IS NULL) AS population, ARRAY(SELECT id FROM drawn ORDER BY id) AS ids",
-            tenant_id, floor, ceiling, size,
-        )  # fmt: skip
-        if not row["ids"]:
-            raise InputRefused(["In deze periode zijn er geen bevragingen."])
         number: int = await connection.fetchval(
             "INSERT INTO register.steekproef (tenant_id, actor, reading, period_from, period_until, population, ids) "
             "VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING steekproef_id",
-            tenant_id, actor, reading, *period, row["population"], row["ids"],
+            tenant_id, actor, reading, *period, population, sorted(one for _, one in lots),
         )  # fmt: skip
     return number
 

@@ -92,3 +92,12 @@ def text_of(pdf: bytes) -> str:
     """What a letter says, without its line breaks and hyphens."""
     pages = pypdf.PdfReader(io.BytesIO(pdf)).pages
     return " ".join(" ".join(page.extract_text() for page in pages).replace("\u00ad", "").split())
+
+
+async def everything(api: Api, number: int) -> dict[str, str]:
+    """The outcome in every form, as text."""
+    return {
+        "json": (await outcome(api, number)).text,
+        "csv": (await file(api, number, "csv")).decode("utf-8-sig"),
+        "pdf": text_of(await file(api, number, "pdf")),
+    }

@@ -1,18 +1,23 @@
-"""What an auditor checks: samples with a verdict per call, unusual use, and every person that a breach reached."""
+"""What an auditor checks: samples with a verdict per call, and unusual use."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
+from random import Random
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
 
+from tenants.finding import moment_of
 from tenants.inzage.gebruik import Dag, Gebruiker, Werktijd, outliers, outside_hours
+from tenants.inzage.gebruik_rows import asked_by_many, begin, persons_of
+from tenants.inzage.steekproeven import draw, read_steekproef
 from tests.admin.conftest import Api
+from tests.inzage.archive import Archive, Call, at, spread
 from tests.inzage.asking import check
 from tests.inzage.regels import A_NUMMER, ANNA, BRAM, CEES, Message, Register
-from tests.worlds import World
+from tests.worlds import Keyrings, World
 
 ALWAYS = {"van": "00:00", "tot": "23:59:59.999999", "dagen": [1, 2, 3, 4, 5, 6, 7]}
 
@@ -125,6 +130,87 @@ async def test_a_person_about_whom_many_users_asked_is_told(api: Api, world: Wor
     assert found["doorVelen"] == [{"persoon": ANNA, "gebruikers": 3, "aantal": 3}]
 
 
+async def test_how_many_there_are_is_counted_beyond_those_that_are_told(
+    api: Api, world: World, register: Register, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tenants.inzage.gebruik_rows._MANY_SHOWN", 2)
+    for bsn in (ANNA, BRAM, CEES):
+        for user in ("een", "twee"):
+            await register.call(world, bsn, user=user)
+    found = (await check(api, "/v1/gebruiksrapporten", gebruikersPerPersoon=2)).json
+    assert (len(found["doorVelen"]), found["aantallen"]["doorVelen"]) == (2, 3)
+
+
+async def test_users_of_different_months_count_together(
+    archive: Archive, reader: asyncpg.Connection, keyrings: Keyrings
+):
+    """Each month has too few of them, and two days too few calls for a month to tell."""
+    await archive.years([2024])
+    random = Random(1)
+    users = [UUID(int=number) for number in range(1, 6)]
+    calls = []
+    for bsn, months in ((ANNA, (4, 4, 5, 6, 6)), (BRAM, (4, 4, 5, 5, 5)), (CEES, (4, 5, 6))):
+        for user, month in zip(users, months, strict=False):
+            moment = datetime(2024, month, 20, 9, tzinfo=UTC)
+            calls.append(Call(at(moment, random), moment, [bsn], user))
+    # The same user again, in another month, is no other user.
+    moment = datetime(2024, 6, 21, 9, tzinfo=UTC)
+    calls += [Call(at(moment, random), moment, [CEES], one) for one in users[:3]]
+    await archive.fill(calls)
+    period = (datetime(2024, 4, 15, tzinfo=UTC), datetime(2024, 7, 1, tzinfo=UTC))
+    made = await begin(
+        reader, keyrings.register, archive.world.tenant_id, [], period, actor="auditor/1", reason="Controle"
+    )
+    found, count = await asked_by_many(made, 5)
+    told = {name: (one.users, one.calls) for one in found for name in [(await persons_of(made, [one]))[one.person]]}
+    assert (told, count) == ({ANNA: (5, 5), BRAM: (5, 5)}, 2)
+    assert (await asked_by_many(made, 6))[1] == 0
+    assert (await asked_by_many(made, 3))[1] == 3
+
+
+async def test_a_list_may_name_somebody_by_a_nummer(api: Api, world: World, register: Register):
+    call = await register.call(world, messages=[Message("m", a_nummers=[A_NUMMER])], user="nieuwsgierig")
+    (told,) = (await check(api, "/v1/gebruiksrapporten", publiekeFiguren=[A_NUMMER])).json["geraadpleegd"]
+    assert (told["burgerservicenummer"], told["aNummer"], told["protocolregels"]) == (None, A_NUMMER, [str(call)])
+    assert (await check(api, "/v1/gebruiksrapporten", publiekeFiguren=["12345678"])).status == 400
+
+
+async def test_who_asked_in_vain_about_somebody_of_a_list_is_told_too(
+    api: Api, world: World, register: Register, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tenants.inzage.pogingen._PAGE", 2)
+    for _ in range(3):
+        refused = await register.call(world, ANNA, user="nieuwsgierig", refusal="nietToegestaan")
+    await register.unanswered(world, BRAM)
+    await register.call(world, CEES, user="k.bakker", refusal="nietToegestaan")
+    await register.call(world, ANNA, user="k.bakker")
+    found = (await check(api, "/v1/gebruiksrapporten", collegas=[ANNA], publiekeFiguren=[BRAM])).json
+    told = [
+        (one["lijst"], one["burgerservicenummer"], one["door"]["gebruiker"], one["aantal"]) for one in found["pogingen"]
+    ]
+    assert told == [("collegas", ANNA, "nieuwsgierig", 3), ("publiekeFiguren", BRAM, "j.jansen", 1)]
+    assert found["pogingen"][0]["protocolregels"][0] == str(refused)
+    assert (found["aantallen"]["pogingen"], found["pogingenVanaf"]) == (2, found["periode"]["van"])
+    assert [one["door"]["gebruiker"] for one in found["geraadpleegd"]] == ["k.bakker"]
+    monkeypatch.setattr("tenants.inzage.pogingen.MOST", 2)
+    cut = (await check(api, "/v1/gebruiksrapporten", collegas=[ANNA])).json
+    assert cut["pogingenVanaf"] > cut["periode"]["van"]
+
+
+async def test_a_sample_of_many_months_is_drawn_over_all_of_them(archive: Archive, reader: asyncpg.Connection):
+    await archive.years([2023, 2024])
+    first, last = datetime(2023, 9, 1, tzinfo=UTC), datetime(2024, 3, 1, tzinfo=UTC)
+    await archive.fill(spread(600, first, last))
+    number = await draw(reader, archive.world.tenant_id, (first, last), 200, actor="auditor/1", reason="Controle")
+    sample = await read_steekproef(reader, archive.world.tenant_id, number, actor="auditor/1")
+    assert (sample.population, len(set(sample.ids)), list(sample.ids)) == (600, 200, sorted(sample.ids))
+    # Each month has a sixth; that one of them gets fewer than ten of two hundred has a chance below one in a million.
+    months = Counter(moment_of(one).month for one in sample.ids)
+    assert (set(months), min(months.values()) >= 10) == ({9, 10, 11, 12, 1, 2}, True)
+    few = await draw(reader, archive.world.tenant_id, (first, last), 3, actor="auditor/1", reason="Controle")
+    assert len((await read_steekproef(reader, archive.world.tenant_id, few, actor="auditor/1")).ids) == 3
+
+
 async def test_a_day_with_far_more_calls_than_usual_stands_out(
     api: Api, world: World, register: Register, admin: asyncpg.Connection
 ):
@@ -166,105 +252,3 @@ async def test_working_time_is_that_of_the_netherlands(api: Api, world: World, r
     before = {"van": "18:00", "tot": "19:00", "dagen": [1]}
     assert len((await check(api, "/v1/gebruiksrapporten", werktijd=before)).json["buitenWerktijd"]) == 1
     assert Werktijd().begin == time(7)
-
-
-async def test_a_breach_is_counted_before_anything_is_opened(
-    api: Api, world: World, register: Register, admin: asyncpg.Connection
-):
-    await register.call(world, ANNA, BRAM, user="misbruik", unidentified=2)
-    await register.call(world, ANNA, user="misbruik", outcome=None)
-    await register.call(world, CEES, user="ander")
-    found = (await check(api, "/v1/datalekrapporten", gebruiker="misbruik")).json
-    told = ("vorm", "bevragingen", "personen", "zonderNummer", "zonderAfsluiting", "bereikt")
-    assert [found[name] for name in told] == ["aantal", 2, 2, 2, 1, None]
-    row = await admin.fetchrow("SELECT contents, users, criteria FROM register.reading")
-    assert (row["contents"], len(row["users"])) == (False, 1)
-    assert "misbruik" not in str(dict(row))
-
-
-async def test_a_breach_tells_every_person_reached_and_how_sure_that_is(api: Api, world: World, register: Register):
-    await register.call(world, ANNA, user="misbruik", rubrieken="010240")
-    await register.call(world, ANNA, user="misbruik", rubrieken="060810")
-    await register.call(world, withheld=[BRAM], user="misbruik")
-    await register.call(world, CEES, user="misbruik", outcome=None)
-    await register.call(world, messages=[Message("m", a_nummers=[A_NUMMER], rubrieken=["081110"])], user="misbruik")
-    await register.call(world, "999990044", user="ander")
-    found = (await check(api, "/v1/datalekrapporten", gebruiker="misbruik", vorm="json")).json
-    told = {
-        one["burgerservicenummer"] or one["aNummer"]: (
-            one["verstrekt"],
-            one["alleenOpgehaald"],
-            one["mogelijkVerstrekt"],
-        )
-        for one in found["bereikt"]
-    }
-    assert told == {ANNA: (2, 0, 0), BRAM: (0, 1, 0), CEES: (0, 0, 1), A_NUMMER: (1, 0, 0)}
-    (anna,) = (one for one in found["bereikt"] if one["burgerservicenummer"] == ANNA)
-    assert anna["gegevens"] == ["persoon: geslachtsnaam", "overlijden: datum van overlijden"]
-    assert (found["bevragingen"], found["personen"], found["zonderAfsluiting"]) == (5, 4, 1)
-
-
-@pytest.mark.parametrize("by", ["taaksysteem", "certificaat"])
-async def test_a_breach_of_a_taaksysteem_or_certificate_reaches_all_its_calls_and_no_others(
-    api: Api, world: World, other: World, register: Register, by: str
-):
-    await register.call(world, ANNA)
-    await register.call(world, BRAM, whole=False)
-    await register.call(other, CEES)
-    which: Any = {
-        "taaksysteem": {"tenantId": world.tenant_id, "taaksysteemId": world.taaksysteem_id},
-        "certificaat": world.fingerprint.hex(),
-    }[by]
-    csv = (await check(api, "/v1/datalekrapporten", vorm="csv", **{by: which})).text
-    assert [line.split(";")[0] for line in csv.split("\r\n")[1:3]] == [ANNA, BRAM]
-    assert csv.split("\r\n")[3] == "Bevragingen in totaal;2"
-    theirs = (await check(api, "/v1/datalekrapporten", by="other-auditor", vorm="json", **{by: which})).json
-    assert (theirs["bevragingen"], theirs["bereikt"]) == (0, [])
-
-
-async def test_a_breach_counts_what_cannot_be_opened_any_more(
-    api: Api, world: World, register: Register, admin: asyncpg.Connection
-):
-    await register.call(world, ANNA)
-    await admin.execute("UPDATE register.closing SET sealed = '\\x00'")
-    system = {"tenantId": world.tenant_id, "taaksysteemId": world.taaksysteem_id}
-    found = (await check(api, "/v1/datalekrapporten", vorm="json", taaksysteem=system)).json
-    assert (found["bevragingen"], found["nietTeOpenen"], found["bereikt"]) == (1, 1, [])
-
-
-async def test_a_breach_counts_and_names_whom_a_question_was_about_that_was_sent_and_not_answered(
-    api: Api, world: World, register: Register
-):
-    await register.unanswered(world, ANNA)
-    await register.call(world, BRAM, outcome=None)
-    await register.unanswered(
-        world, question={"type": "ZoekMetPostcodeEnHuisnummer", "postcode": "1234AB", "huisnummer": 1}
-    )
-    await register.call(world, CEES, refusal="nietToegestaan")
-    system = {"tenantId": world.tenant_id, "taaksysteemId": world.taaksysteem_id}
-    counted = (await check(api, "/v1/datalekrapporten", taaksysteem=system)).json
-    told = ("bevragingen", "zonderAfsluiting", "uitkomstOnbekend", "onbekendOverWie")
-    assert [counted[name] for name in told] == [4, 1, 3, None]
-    found = (await check(api, "/v1/datalekrapporten", taaksysteem=system, vorm="json")).json
-    assert [found[name] for name in told] == [4, 1, 3, 1]
-    assert {one["burgerservicenummer"]: one["mogelijkVerstrekt"] for one in found["bereikt"]} == {ANNA: 1, BRAM: 1}
-
-
-async def test_the_table_of_a_breach_says_what_could_not_be_told_of_whom(
-    api: Api, world: World, register: Register, admin: asyncpg.Connection
-):
-    await register.call(world, ANNA, unidentified=3)
-    damaged = await register.call(world, BRAM)
-    await register.call(world, CEES, outcome=None)
-    await register.unanswered(
-        world, question={"type": "ZoekMetPostcodeEnHuisnummer", "postcode": "1234AB", "huisnummer": 1}
-    )
-    await admin.execute("UPDATE register.closing SET sealed = '\\x00' WHERE id = $1", damaged)
-    system = {"tenantId": world.tenant_id, "taaksysteemId": world.taaksysteem_id}
-    csv = (await check(api, "/v1/datalekrapporten", vorm="csv", taaksysteem=system)).text
-    figures = dict(line.split(";") for line in csv.split("\r\n")[1:-1] if line.count(";") == 1)
-    assert list(figures.values()) == ["4", "3", "2", "1", "1", "1", "geen"]
-
-
-async def test_a_breach_of_nothing_in_particular_is_refused(api: Api):
-    assert (await check(api, "/v1/datalekrapporten")).status == 400
