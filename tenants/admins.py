@@ -19,10 +19,13 @@ from tenants.scope import operator_scope, tenant_scope
 
 Role = Literal["operator", "beheerder", "auditor"]
 ROLES: tuple[Role, ...] = ("operator", "beheerder", "auditor")
+Origin = Literal["persoon", "sleutel", "opdrachtregel"]
+DECIDES = "besluit"
+"""The route by which voorstellen are decided on. A key that is for some routes decides only when it names this one."""
 PREFIX = "kpa_"
 LONGEST = timedelta(days=366)
 _ACTOR = "opdrachtregel"
-_SEEN = "SELECT key_id, role, name, routes, valid_until, withdrawn_at, version FROM registry.admin_key"
+_SEEN = "SELECT key_id, role, name, routes, person, valid_until, withdrawn_at, version FROM registry.admin_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +62,31 @@ class Admin:
 
 @dataclass(frozen=True, slots=True)
 class KeySeen:
-    """A key as lists show it: everything but its secret."""
+    """A key as lists show it: everything but its secret.
+
+    `person` is who made it: somebody whom a provider names, another key (`sleutel/…`), or None for the command line.
+    """
 
     number: int
     role: Role
     name: str
     routes: tuple[str, ...] | None
+    person: str | None
     valid_until: datetime
     withdrawn_at: datetime | None
     version: int
+
+    @property
+    def origin(self) -> Origin:
+        """Where it comes from. What a key made that the command line made comes from there too."""
+        if self.person is None:
+            return "opdrachtregel"
+        return "sleutel" if self.person.startswith("sleutel/") else "persoon"
+
+    @property
+    def counts(self) -> bool:
+        """Whether it stands for a person of the tenant who can decide on voorstellen (`tenants.beheerders.has_auditor`)."""
+        return self.origin == "persoon" and (self.routes is None or DECIDES in self.routes)
 
 
 async def make_admin_key(
@@ -177,6 +196,7 @@ def _seen(row: asyncpg.Record) -> KeySeen:
         role=cast("Role", row["role"]),
         name=row["name"],
         routes=None if row["routes"] is None else tuple(row["routes"]),
+        person=row["person"],
         valid_until=row["valid_until"],
         withdrawn_at=row["withdrawn_at"],
         version=row["version"],

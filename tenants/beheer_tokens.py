@@ -134,7 +134,7 @@ def read_subject(payload: Mapping[str, Any], idp: BeheerIdp, now: float) -> str:
         # A token that is bound to a certificate or key proves nothing without it, and this API asks for none.
         raise TokenRefused("bevestiging")
     subject = payload.get(idp.claim_subject)
-    if idp.claim_subject == "email" and payload.get("email_verified") is False:
+    if idp.claim_subject == "email" and payload.get("email_verified") is not True:
         raise TokenRefused("subject")
     if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or not subject.isprintable():
         raise TokenRefused("subject")

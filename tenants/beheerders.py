@@ -11,7 +11,7 @@ from typing import cast
 
 import asyncpg
 
-from tenants.admins import Admin, Role
+from tenants.admins import DECIDES, Admin, Role
 from tenants.faults import NotFound
 
 _IDP = (
@@ -142,17 +142,36 @@ async def withdraw_beheerder(connection: asyncpg.Connection, tenant_id: int | No
     _found(row, "beheerder", number)
 
 
-async def has_standing(connection: asyncpg.Connection, tenant_id: int, role: Role, *, ever: bool = False) -> bool:
-    """Whether somebody (person or key) has this role in the tenant now, or ever had it. In its scope."""
+async def has_auditor(connection: asyncpg.Connection, tenant_id: int, *, ever: bool = False) -> bool:
+    """Whether somebody of the tenant looks on as its auditor now, or ever did. In its scope.
+
+    A person, or the key of a person that can decide (`KeySeen.counts`). A key that came from the command line, or from one
+    that did, is not of the tenant for certain: who made the first key may have kept it.
+    """
     found: bool = await connection.fetchval(
-        "SELECT EXISTS (SELECT 1 FROM registry.admin_key WHERE tenant_id = $1 AND role = $2 "
-        "    AND ($3 OR (withdrawn_at IS NULL AND now() < valid_until))) "
+        "SELECT EXISTS (SELECT 1 FROM registry.admin_key WHERE tenant_id = $1 AND role = 'auditor' "
+        "    AND person NOT LIKE 'sleutel/%' AND (routes IS NULL OR $3 = ANY (routes)) "
+        "    AND ($2 OR (withdrawn_at IS NULL AND now() < valid_until))) "
         "  OR EXISTS (SELECT 1 FROM registry.beheerder b "
         "    JOIN registry.beheer_idp i ON i.beheer_idp_id = b.beheer_idp_id "
-        "    WHERE b.tenant_id = $1 AND b.role = $2 "
-        "      AND ($3 OR (b.withdrawn_at IS NULL AND now() < b.valid_until AND i.state = 'active')))",
-        tenant_id, role, ever,
+        "    WHERE b.tenant_id = $1 AND b.role = 'auditor' "
+        "      AND ($2 OR (b.withdrawn_at IS NULL AND now() < b.valid_until AND i.state = 'active')))",
+        tenant_id, ever, DECIDES,
     )  # fmt: skip
+    return found
+
+
+async def has_beheerder(connection: asyncpg.Connection, tenant_id: int) -> bool:
+    """Whether the tenant can name its own people now: a person, or a key that is for all of its role. In its scope."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM registry.admin_key WHERE tenant_id = $1 AND role = 'beheerder' "
+        "    AND routes IS NULL AND withdrawn_at IS NULL AND now() < valid_until) "
+        "  OR EXISTS (SELECT 1 FROM registry.beheerder b "
+        "    JOIN registry.beheer_idp i ON i.beheer_idp_id = b.beheer_idp_id "
+        "    WHERE b.tenant_id = $1 AND b.role = 'beheerder' "
+        "      AND b.withdrawn_at IS NULL AND now() < b.valid_until AND i.state = 'active')",
+        tenant_id,
+    )
     return found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 
 from tenants.admins import Role, make_admin_key
-from tenants.beheerders import has_standing
+from tenants.beheerders import has_beheerder
 from tenants.faults import InputRefused
 from tenants.gitops.bringing import Brought, bring_document
 from tenants.gitops.lines import read_text
@@ -21,7 +21,11 @@ from tenants.scope import tenant_scope
 
 _HAS_ITS_OWN = (
     "This tenant has a beheerder, who makes further keys and names its people itself: POST /v1/beheersleutels and "
-    "/v1/beheerders. The operator proposes there. An auditor's key that comes from here is made before the beheerder's."
+    "/v1/beheerders. The operator proposes there."
+)
+_NO_AUDITOR = (
+    "The command line makes no auditor's key: who looks on is named by the tenant's beheerder (POST /v1/beheerders), so "
+    "that nobody outside the tenant reads its register."
 )
 
 
@@ -68,8 +72,11 @@ async def make_key(
 ) -> str:
     """Make an admin key and return its secret, shown this once. Raises InputRefused, KeyringError.
 
-    For a tenant only as long as it has no beheerder: from then on it names its own people, and accepts who is proposed.
+    For a tenant only a beheerder's, and only as long as it has none: from then on it names its own people, and accepts who
+    is proposed.
     """
+    if role == "auditor":
+        raise InputRefused([_NO_AUDITOR])
     identity = read_keyring(identity_public, name="identity", private=False)
     connection = await asyncpg.connect(database_url)
     try:
@@ -79,7 +86,7 @@ async def make_key(
             if tenant_id is None:
                 raise InputRefused([f"No tenant has OIN {tenant_oin}"])
             async with tenant_scope(connection, tenant_id, actor="opdrachtregel"):
-                if await has_standing(connection, tenant_id, "beheerder"):
+                if await has_beheerder(connection, tenant_id):
                     raise InputRefused([_HAS_ITS_OWN])
         _, secret = await make_admin_key(
             connection, identity, role=role, tenant_id=tenant_id, name=name, valid_for=timedelta(days=days)

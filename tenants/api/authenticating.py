@@ -101,7 +101,7 @@ async def _admit(request: Request, route: Route, rooms: Rooms) -> Admitted:
     admins = await authenticate(request, rooms)
     # Whoever is refused from here on is known: the log says who it was.
     request.scope[ACTOR] = admins[0].actor
-    opened = [one for one in admins if one.routes is None or (route.name in one.routes and not route.eigen)]
+    opened = [one for one in admins if one.routes is None or (route.name in one.routes and not route.geen_sleutel)]
     if not opened:
         raise Refused(403, "sleutelMagDitNiet", "Deze sleutel is niet voor dit adres.")
     named = request.headers.get(TENANT_HEADER)

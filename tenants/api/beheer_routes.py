@@ -1,5 +1,6 @@
 """The routes by which it is said who administers, and by which one decides on what another asks."""
 
+from dataclasses import replace
 from typing import Final
 
 from tenants.admins import Role
@@ -14,7 +15,7 @@ _OF_TENANT: Final[frozenset[Role]] = frozenset({"beheerder", "auditor"})
 _BEHEERDER: Final[frozenset[Role]] = frozenset({"beheerder"})
 _GONE: Final = frozenset({404, 409})
 
-BEHEER_ROUTES: Final[tuple[Route, ...]] = (
+_NAMING: Final[tuple[Route, ...]] = (
     Route(
         "GET", "/v1/beheerders", "beheerders", "Wie hier beheert: de operator ziet de eigen, een tenant de eigen.",
         _ALL, beheerders.list_beheerders, {200: beheer_shapes.Beheerders}, query=Bladzijde, of_tenant=True, eigen=True,
@@ -98,6 +99,8 @@ BEHEER_ROUTES: Final[tuple[Route, ...]] = (
         _BEHEERDER, beheermandaten.end_mandaat, {204: None}, refusals=_GONE, of_tenant=True, versioned=True,
         eigen=True,
     ),
+)  # fmt: skip
+_DECIDING: Final[tuple[Route, ...]] = (
     Route(
         "GET", "/v1/voorstellen", "voorstellen", "Wat is voorgesteld; de operator ziet wat de operator voorstelde.",
         _ALL, voorstellen.toon_voorstellen, {200: voorstel_shapes.Voorstellen},
@@ -124,4 +127,6 @@ BEHEER_ROUTES: Final[tuple[Route, ...]] = (
         body=voorstel_shapes.RegisterbeleidVraag, of_tenant=True, versioned=True, vier_ogen=auditor_grants,
     ),
 )  # fmt: skip
-"""What is of the tenant itself is `eigen`: nobody does it by a mandate."""
+BEHEER_ROUTES: Final[tuple[Route, ...]] = (*(replace(one, geen_sleutel=True) for one in _NAMING), *_DECIDING)
+"""What is of the tenant itself is `eigen`: nobody does it by a mandate. Administrators no machine's key names or makes; one
+decides on a voorstel when `besluit` is among its routes."""

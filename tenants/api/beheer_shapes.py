@@ -83,13 +83,15 @@ class Beheerders(Shape):
 
 
 class NieuweBeheersleutel(Shape):
-    """A key for a machine. It may open some routes only, by their operationId; one that does names no administrators."""
+    """A key for a machine: it opens the routes that are named by their operationId, and never one that makes administrators."""
 
     rol: Rol
     naam: Regel
     dagen: int = Field(ge=1, le=366)
-    routes: list[Annotated[str, Field(pattern=r"^[a-zA-Z]{1,80}$")]] | None = Field(
-        default=None, min_length=1, max_length=200
+    routes: list[Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9]{0,79}$")]] = Field(
+        min_length=1,
+        max_length=200,
+        description="Wat de sleutel opent. Over voorstellen beslist hij alleen als 'besluit' ertussen staat.",
     )
 
 
@@ -99,7 +101,12 @@ class Beheersleutel(Shape):
     nummer: int
     rol: Rol
     naam: str
-    routes: list[str] | None
+    routes: list[str] | None = Field(
+        description="null: alles van de rol. Zo is alleen een sleutel van de opdrachtregel."
+    )
+    herkomst: Literal["persoon", "sleutel", "opdrachtregel"] = Field(
+        description="Wie hem maakte: iemand die een identiteitsvoorziening noemt, een andere sleutel, of de operator op de opdrachtregel."
+    )
     geldig_tot: AwareDatetime
     ingetrokken_op: AwareDatetime | None
     toestand: Toestand

@@ -84,8 +84,7 @@ async def make_key(asked: Asked) -> Answer:
     """POST: make a key. Its secret is in this answer, and nowhere else."""
     new = cast("shapes.NieuweBeheersleutel", asked.body)
     _role_must_fit(asked, new.rol)
-    if new.routes is not None:
-        _routes_must_be(new.rol, new.routes)
+    _routes_must_be(new.rol, new.routes)
     async with asked.scope() as connection:
         number, secret = await admins.make_admin_key(
             connection, asked.rooms.identity, role=new.rol, tenant_id=asked.tenant, name=new.naam,
@@ -158,10 +157,11 @@ async def eyes_for_beheerder(asked: Asked) -> Accepts | None:
 
 
 async def eyes_for_key(asked: Asked) -> Accepts | None:
-    """Who accepts that a key opens nothing more."""
+    """Who accepts that a key opens nothing more. An auditor's that is nobody's of the tenant the beheerder ends alone."""
     async with asked.scope() as connection:
         found = await admins.find_admin_key(connection, asked.tenant, asked.number())
-    return await eyes_for_auditor(asked) if found.role == "auditor" and found.withdrawn_at is None else None
+    looks_on = found.role == "auditor" and found.withdrawn_at is None and found.counts
+    return await eyes_for_auditor(asked) if looks_on else None
 
 
 async def eyes_for_idp(asked: Asked) -> Accepts | None:
@@ -193,7 +193,7 @@ def _routes_must_be(role: Role, names: list[str]) -> None:
     """A key that is for some routes names routes of its role, and none by which administrators are named."""
     from tenants.api.routes import ROUTES  # noqa: PLC0415 - the table is made of these
 
-    open_to = {one.name for one in ROUTES if role in one.roles and not one.eigen}
+    open_to = {one.name for one in ROUTES if role in one.roles and not one.geen_sleutel}
     faults = [
         fault(
             "body", f"/routes/{place}", "geweigerd", "Deze route bestaat niet voor deze rol, of niet voor zo'n sleutel."
@@ -228,6 +228,7 @@ def _key(one: KeySeen) -> shapes.Beheersleutel:
         rol=one.role,
         naam=one.name,
         routes=None if one.routes is None else list(one.routes),
+        herkomst=one.origin,
         geldig_tot=one.valid_until,
         ingetrokken_op=one.withdrawn_at,
         toestand=shapes.toestand(one.valid_until, one.withdrawn_at),

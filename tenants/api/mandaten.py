@@ -222,8 +222,15 @@ _VERZOEK: Final = "/v1/mandaatverzoeken/{nummer}"
 MANDAAT_ROUTES: Final[tuple[Route, ...]] = (
     listed("/v1/mandaten", "mandaten", "Mandaten die de tenant gaf en kreeg.", toon_mandaten, Mandaten),
     shown(_MANDAAT, "mandaat", "Een mandaat.", toon_mandaat, Mandaat),
-    made("/v1/mandaten", "geefMandaat", "Geef een andere tenant een mandaat.", geef_mandaat, NieuwMandaat, Mandaat),
-    changed(_MANDAAT, "wijzigMandaat", "Wijzig een gegeven mandaat.", wijzig_mandaat, MandaatVerandering, Mandaat),
+    # Who acts for the tenant by a mandate gives none: it would outlive the mandate that it was given by.
+    replace(
+        made("/v1/mandaten", "geefMandaat", "Geef een andere tenant een mandaat.", geef_mandaat, NieuwMandaat, Mandaat),
+        eigen=True,
+    ),
+    replace(
+        changed(_MANDAAT, "wijzigMandaat", "Wijzig een gegeven mandaat.", wijzig_mandaat, MandaatVerandering, Mandaat),
+        eigen=True,
+    ),
     ended(_MANDAAT, "beeindigMandaat", "Beëindig een gegeven mandaat.", beeindig_mandaat),
     listed(
         "/v1/mandaatverzoeken", "mandaatverzoeken", "Verzoeken om een mandaat, van deze tenant en aan deze tenant.",
@@ -234,7 +241,6 @@ MANDAAT_ROUTES: Final[tuple[Route, ...]] = (
         "/v1/mandaatverzoeken", "vraagMandaat", "Vraag een andere tenant om een mandaat.", vraag_mandaat,
         NieuwMandaatverzoek, Mandaatverzoek, roles=BEHEERDER,
     ),
-    # Who acts for the tenant by a mandate gives none.
     replace(
         changed(
             f"{_VERZOEK}/besluit", "besluitMandaat", "Ken toe of weiger wat een andere tenant vroeg.", besluit_mandaat,

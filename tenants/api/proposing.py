@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, Field
 from tenants.admins import Admin
 from tenants.api.routing import Answer, Asked, Route
 from tenants.api.shapes import Shape
-from tenants.beheerders import has_standing
+from tenants.beheerders import has_auditor
 from tenants.voorstellen import Accepts, Request, changed_only_proef, find_voorstel
 from tenants.voorstellen import propose as keep_voorstel
 
@@ -60,9 +60,9 @@ async def eyes_for_auditor(asked: Asked) -> Accepts | None:
     An auditor. Without one that stands, another beheerder; the first that there ever is the beheerder names.
     """
     async with asked.scope() as connection:
-        if await has_standing(connection, asked.tenant_id, "auditor"):
+        if await has_auditor(connection, asked.tenant_id):
             return "auditor"
-        return "beheerder" if await has_standing(connection, asked.tenant_id, "auditor", ever=True) else None
+        return "beheerder" if await has_auditor(connection, asked.tenant_id, ever=True) else None
 
 
 def as_accepted(asked: Asked, accepts: Accepts, *, number: int, actor: str) -> Asked:

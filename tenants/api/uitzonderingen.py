@@ -188,7 +188,11 @@ _UITZONDERING: Final = "/v1/uitzonderingen/{nummer}"
 UITZONDERING_ROUTES: Final[tuple[Route, ...]] = (
     listed("/v1/uitleningen", "uitleningen", "Uitgeleende en geleende certificaten.", toon_uitleningen, Uitleningen),
     shown(_UITLENING, "uitlening", "Een uitlening.", toon_uitlening, Uitlening),
-    made("/v1/uitleningen", "leenUit", "Leen certificaten uit aan een andere tenant.", leen_uit, NieuweUitlening, Uitlening),
+    # Who acts for the tenant by a mandate lends nothing of it: not to itself either.
+    replace(
+        made("/v1/uitleningen", "leenUit", "Leen certificaten uit aan een andere tenant.", leen_uit, NieuweUitlening, Uitlening),
+        eigen=True,
+    ),
     ended(_UITLENING, "beeindigUitlening", "Beëindig een uitlening.", beeindig_uitlening),
     listed(
         "/v1/uitzonderingen", "uitzonderingen", "Uitzonderingen op de certificaatregel.", toon_uitzonderingen,

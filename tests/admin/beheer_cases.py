@@ -51,7 +51,7 @@ BEHEER_CASES: dict[tuple[str, str], dict[str, Any]] = {
     ),
     **resource(
         "beheersleutels",
-        {"rol": "beheerder", "naam": "Machine", "dagen": 1},
+        {"rol": "beheerder", "naam": "Machine", "dagen": 1, "routes": ["tenants"]},
         answered(201, *BOTH, operator=400),
         EVERYBODY,
     ),

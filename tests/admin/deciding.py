@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tenants.api.routes import ROUTES
 from tests.admin.conftest import Api, Reply
 from tests.worlds import World
 
@@ -13,6 +14,11 @@ IDP = {
     "jwksUrl": "https://idp.example/a/keys",
     "audience": "koppelpunt-beheer",
 }
+
+
+def routes_of(role: str) -> list[str]:
+    """All that a machine's key of this role may open, deciding on voorstellen too."""
+    return [route.name for route in ROUTES if role in route.roles and not route.geen_sleutel]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ class Desk:
         return [one["issuer"] for one in reply.json["beheerIdps"]]
 
     async def key_of(self, role: str, by: str = "beheerder", **said: Any) -> Reply:
-        body = {"rol": role, "naam": f"Machine van {by}", "dagen": 1, **said}
+        body = {"rol": role, "naam": f"Machine van {by}", "dagen": 1, "routes": routes_of(role), **said}
         return await self.ask("POST", "/v1/beheersleutels", by, body)
 
     async def history(self, name: str) -> list[tuple[str, str]]:

@@ -147,7 +147,10 @@ async def test_a_secret_that_acceptance_makes_is_shown_to_who_accepts_and_kept_n
     desk: Desk, admin: asyncpg.Connection
 ):
     reply = await desk.ask(
-        "POST", "/v1/beheersleutels", "operator", {"rol": "beheerder", "naam": "Koppeling", "dagen": 30}
+        "POST",
+        "/v1/beheersleutels",
+        "operator",
+        {"rol": "beheerder", "naam": "Koppeling", "dagen": 30, "routes": ["tenants"]},
     )
     assert reply.status == 202
     assert "geheim" not in reply.json
