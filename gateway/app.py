@@ -35,7 +35,8 @@ from gateway.stands_store import TROUBLE, StandsStore
 from gateway.telemetry import configure_logging
 from gateway.together import make_together
 from gateway.token_request import Secrets
-from gateway.tokens import Tokens, TokenTimes
+from gateway.token_rules import TokenTimes
+from gateway.tokens import Tokens
 from gateway.upstream import Upstream
 from gateway.verbindingstest.running import Bench
 from gateway.verbindingstest.taking import TestTaker

@@ -44,7 +44,8 @@ from gateway.snapshot import Snapshot
 from gateway.stands import Stands, shut_out
 from gateway.telemetry import CallRecord, note_security
 from gateway.token_request import Token
-from gateway.tokens import Tokens, is_refusal, may_be_refusal
+from gateway.token_rules import is_refusal, may_be_refusal
+from gateway.tokens import Tokens
 from gateway.upstream import Upstream
 
 MOST_TRIES = 4
@@ -162,8 +163,7 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
             if isinstance(result, Answered):
                 ticket.hold(len(result.body))
                 fault = _judge(result, choice, token, gate, careful=careful, refused=refused) or fault
-                if may_be_refusal(choice.environment, result, bevraging.method):
-                    gate.tokens.invalidate(token)
+                refused = refused or may_be_refusal(choice.environment, result, bevraging.method)
             # What is not passed on is taken out before the closing, so that the closing can say what the caller gets.
             passed, withheld, fault = pass_on(result, fault, bevraging, asking, choice.machtiging)
             spent = Spent(token=had - asked, upstream=answered - opened, total=answered - record.begun)

@@ -22,7 +22,7 @@ import orjson
 from gateway.call import Answered
 from gateway.catalogue import Environment
 from gateway.errors import TokenRefused
-from gateway.token_request import is_blocked, matches
+from gateway.token_rules import is_blocked, matches
 from gateway.verbindingstest.steps import word_of
 from tenants.model import Aansluiting, RvigStand
 

@@ -1,7 +1,7 @@
 """The request for a token and the reading of its answer: form, credentials, grant and refusals. Pure but for unsealing.
 
-Refuses scope templates with names that it does not know, and tokens that could not stand in a header. What RvIG answers
-is compared with the environment's tables exactly; nothing is searched for in a text.
+Refuses scope templates with names that it does not know, and tokens that could not stand in a header. What an answer that
+is no grant means stands in `gateway.token_rules`.
 """
 
 import base64
@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote_plus, urlencode
 
-import orjson
 from yarl import URL
 
 from gateway.call import Answered, Result
-from gateway.catalogue import Api, Environment, TokenTexts
-from gateway.errors import IdentityUnavailable, TokenError, TokenRefused, TokenUnavailable
+from gateway.catalogue import Api, Environment
+from gateway.errors import IdentityUnavailable, TokenUnavailable
+from gateway.token_rules import document_of
 from gateway.wire.pools import Post
 from tenants.keyring import Keyring
 from tenants.model import Aansluiting, Certificate, Credential
@@ -167,52 +167,13 @@ def fill_scope(template: str, aansluiting: Aansluiting) -> str:
 
 def read_grant(answered: Answered) -> tuple[str, float]:
     """Read access_token and life in seconds (RFC 6749 section 5.1). Raises TokenUnavailable for anything else."""
-    document = _document(answered)
+    document = document_of(answered)
     value, kind = document.get("access_token"), document.get("token_type", "bearer")
     fits = isinstance(value, str) and _TOKEN.fullmatch(value) and isinstance(kind, str) and kind.lower() == "bearer"
     seconds = _seconds(document.get("expires_in"))
     if not fits or seconds is None:
         raise TokenUnavailable("tokenOnbruikbaar", "Het tokenendpoint van RvIG gaf een onbruikbaar antwoord.")
     return str(value), seconds
-
-
-def refusal_of(environment: Environment, answered: Answered) -> TokenError:
-    """The error that an answer other than 200 of the token endpoint means."""
-    if is_blocked(environment, answered):
-        return TokenRefused("accountGeblokkeerd", "RvIG heeft het account van deze aansluiting geblokkeerd.")
-    if answered.status in {400, 401, 403}:
-        return TokenRefused("tokenGeweigerd", "RvIG weigert een token voor deze aansluiting.")
-    return TokenUnavailable("tokenStoring", "Het tokenendpoint van RvIG is gestoord.")
-
-
-def is_blocked(environment: Environment, answered: Answered) -> bool:
-    """Whether RvIG says that the account is blocked, in the exact words of the environment's table."""
-    return matches(environment.account_blocked, answered)
-
-
-def matches(texts: tuple[TokenTexts, ...], answered: Answered) -> bool:
-    """Whether one of the table's rows is exactly this answer. A code may also be the last part of the `type`."""
-    rows = [text for text in texts if text.status == answered.status]
-    if not rows:
-        return False
-    document = _document(answered)
-    kind = document.get("type")
-    codes = {document.get("code") if isinstance(document.get("code"), str) else None}
-    codes.add(kind.rpartition("/")[2] if isinstance(kind, str) else None)
-    return any(
-        (row.detail is None or row.detail == document.get("detail"))
-        and (row.code is None or row.code in codes)
-        and (row.error is None or row.error == document.get("error"))
-        for row in rows
-    )
-
-
-def _document(answered: Answered) -> dict[str, Any]:
-    try:
-        document = orjson.loads(answered.body)
-    except orjson.JSONDecodeError:
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _seconds(expires_in: Any) -> float | None:

@@ -25,32 +25,11 @@ from gateway.token_request import (
     Token,
     TokenAsk,
     Wire,
-    is_blocked,
     make_ask,
-    matches,
     read_grant,
-    refusal_of,
 )
+from gateway.token_rules import TokenTimes, refusal_of
 from tenants.model import Aansluiting
-
-
-@dataclass(frozen=True, slots=True)
-class TokenTimes:
-    """Times in seconds, shares of a token's life. A pause grows from the first to the second, doubling.
-
-    A token is not used in the last `margin` of its life, and renewed in the background from `refresh` on. One that is
-    refused within `fresh` of its issue counts as a failure: RvIG gives tokens that it does not honour.
-    """
-
-    margin: float = 0.1
-    margin_least: float = 5.0
-    margin_most: float = 60.0
-    refresh: float = 0.65
-    unavailable: tuple[float, float] = (0.5, 30.0)
-    refused: tuple[float, float] = (5.0, 300.0)
-    blocked: float = 900.0
-    fresh: float = 60.0
-    entries: int = 20_000
 
 
 @dataclass(slots=True)
@@ -142,7 +121,7 @@ class Tokens:
             # Fresh tokens that do not work, three in a row: asking for more of them at the pace of the calls is no cure.
             detail = "RvIG weigert tokens die zij zojuist heeft uitgegeven."
             entry.failure = TokenRefused("tokenNietAanvaard", detail)
-            entry.retry_at = now + self._pause(self._times.refused, entry.rejections - 2)
+            entry.retry_at = now + self._pause_after(entry.failure, entry.rejections - 2)
         return True
 
     def accept(self, token: Token) -> None:
@@ -256,11 +235,8 @@ class Tokens:
         said = self._check(ask, value)
         if said is not None and 0 < said < seconds:
             seconds = said
-        times = self._times
-        # Relative, with bounds: a fixed margin longer than the life of a token would cache nothing.
-        margin = min(max(seconds * times.margin, times.margin_least), times.margin_most, seconds / 2)
         self._notice("tokenIssued", ask.aansluiting)
-        return Token(value, ask.key, issued_at=begun, expires_at=begun + seconds - margin)
+        return Token(value, ask.key, issued_at=begun, expires_at=begun + self._times.used_for(seconds))
 
     def _check(self, ask: TokenAsk, value: str) -> float | None:
         """The life that a readable token says it has. Raises TokenRefused when it contradicts its aansluiting."""
@@ -275,30 +251,7 @@ class Tokens:
         return claims.seconds
 
     def _pause_after(self, error: KoppelpuntError, failures: int) -> float:
-        if error.code == "accountGeblokkeerd":
-            return self._pause((self._times.blocked, self._times.blocked), 1)
-        kind = self._times.refused if isinstance(error, TokenRefused) else self._times.unavailable
-        return self._pause(kind, failures)
-
-    def _pause(self, bounds: tuple[float, float], count: int) -> float:
-        return min(bounds[0] * 2.0 ** min(count - 1, 30), bounds[1]) * (0.75 + self._jitter() / 2)
-
-
-def is_refusal(environment: Environment, answered: Answered) -> bool:
-    """Whether this answer says *your token does not work*: exactly as the environment's table has it, else not.
-
-    A blocked account is not such an answer: another token would not help, and is never asked for.
-    """
-    return matches(environment.token_refused, answered) and not is_blocked(environment, answered)
-
-
-def may_be_refusal(environment: Environment, answered: Answered, method: str) -> bool:
-    """Whether an answer without words may say it: that to HEAD, by its status alone. Reason to give the token up, so that
-    it does not live until some other call; none to repeat the call, as it may be the account that is blocked.
-    """
-    return (
-        method == "HEAD" and not answered.body and any(t.status == answered.status for t in environment.token_refused)
-    )
+        return self._times.pause_after(error, failures, self._jitter())
 
 
 def _has_ended(entry: _Entry, now: float) -> bool:

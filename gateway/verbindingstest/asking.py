@@ -15,7 +15,8 @@ from gateway.call import Answered, Unanswered
 from gateway.catalogue import Api, Environment
 from gateway.claims import check_claims, read_claims
 from gateway.errors import IdentityUnavailable, TokenError
-from gateway.token_request import Secrets, TokenAsk, is_blocked, make_ask, matches, read_grant
+from gateway.token_request import Secrets, TokenAsk, make_ask, read_grant
+from gateway.token_rules import is_blocked, matches
 from gateway.upstream import USER_AGENT
 from gateway.verbindingstest.steps import FRONTDESK, Step, Who, careful, good, skipped, word_of, wrong
 from gateway.wire.pools import Post, Wires

@@ -16,7 +16,8 @@ from gateway.simulator.faults import FaultKind, FaultRule, Match
 from gateway.simulator.serve import serving
 from gateway.simulator.settings import SimAfnemer, SimulatorSettings
 from gateway.token_request import Secrets
-from gateway.tokens import Tokens, is_refusal
+from gateway.token_rules import is_refusal
+from gateway.tokens import Tokens
 from tenants.model import Aansluiting
 from tests.upstream import stage
 from tests.upstream.stage import BERICHTEN, PERSONEN

@@ -15,7 +15,8 @@ from gateway.call import Answered
 from gateway.catalogue import TokenTexts
 from gateway.errors import IdentityUnavailable, TokenRefused, TokenUnavailable
 from gateway.token_request import Secrets, fill_scope, make_ask
-from gateway.tokens import Tokens, TokenTimes, is_refusal, may_be_refusal
+from gateway.token_rules import TokenTimes, is_refusal, may_be_refusal
+from gateway.tokens import Tokens
 from tenants.keyring import make_keyring
 from tenants.model import AfnemerId
 from tests.upstream import stage
