@@ -92,13 +92,19 @@ def export_register(
 @_FROM
 @_TO
 @_REASON
+@click.option(
+    "--operator", "of_operator", is_flag=True, help="The operator's own history instead, by the tenants' user."
+)
 @_URL
 def verify_register(
     archive: Path | None, key: Path, anchors: tuple[Path, ...], oin: str | None, gone_before: datetime | None,
     timestamp_roots: Path | None, began: datetime | None, ended: datetime | None, reason: str | None,
-    database_url: str | None,
+    of_operator: bool, database_url: str | None,
 ) -> None:  # fmt: skip
     """Verify an export, offline, or, without ARCHIVE, the live register of --tenant. Names the first fault."""
+    if of_operator:
+        _verify_operator(key, anchors, database_url)
+        return
     from tenants.verify.running import verify_archive, verify_live  # noqa: PLC0415
 
     with _told():
@@ -115,6 +121,20 @@ def verify_register(
                     ),
                 )
     _show(verdict)
+
+
+def _verify_operator(key: Path, anchors: tuple[Path, ...], database_url: str | None) -> None:
+    from tenants.verify.operator import verify_operator  # noqa: PLC0415
+
+    with _told():
+        trust = _trust(key, anchors, None, None, None)
+        verdict = _connected(database_url, lambda made: verify_operator(made, trust, actor=_actor()))
+    click.echo(f"{verdict.size} changes of the operator, the first {verdict.signed} of them signed")
+    for fault in verdict.faults:
+        click.echo(str(fault))
+    if verdict.faults:
+        raise click.exceptions.Exit(1)
+    click.echo("everything that was signed is there and whole")
 
 
 @register.command("check-receipts")

@@ -110,14 +110,28 @@ async def owns(connection: asyncpg.Connection, tenant_id: int, kind: str, value:
     return bool(await connection.fetchval(_OWNS[kind], tenant_id, value))
 
 
+@dataclass(frozen=True, slots=True)
+class WijzigingenFilter:
+    """Which changes: older than number `before`, of one object, by one actor, from `since` until `until`; at most `limit`."""
+
+    limit: int
+    before: int | None = None
+    object: str | None = None
+    actor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 async def list_wijzigingen(
-    connection: asyncpg.Connection, tenant_id: int, *, before: int | None, limit: int
+    connection: asyncpg.Connection, tenant_id: int, wanted: WijzigingenFilter
 ) -> list[Wijziging]:
-    """Changes, newest first, older than number `before`. In the tenant's scope."""
+    """Changes, newest first. In the tenant's scope."""
     rows = await connection.fetch(
         "SELECT number, at, actor, action, object, before, after FROM registry.wijziging "
-        "WHERE tenant_id = $1 AND ($2::bigint IS NULL OR number < $2) ORDER BY number DESC LIMIT $3",
-        tenant_id, before, limit,
+        "WHERE tenant_id = $1 AND ($2::bigint IS NULL OR number < $2) AND ($3::text IS NULL OR object = $3) "
+        "AND ($4::text IS NULL OR actor = $4) AND ($5::timestamptz IS NULL OR at >= $5) "
+        "AND ($6::timestamptz IS NULL OR at < $6) ORDER BY number DESC LIMIT $7",
+        tenant_id, wanted.before, wanted.object, wanted.actor, wanted.since, wanted.until, wanted.limit,
     )  # fmt: skip
     return [Wijziging(**{**row, "before": _document(row["before"]), "after": _document(row["after"])}) for row in rows]
 

@@ -1,10 +1,13 @@
 """Routes of the registry: which tenants there are, and who changed what."""
 
-from typing import cast
+from collections.abc import Sequence
+from typing import Any, cast
 
+from tenants.api.problems import Refused, fault
 from tenants.api.routing import Answer, Asked
 from tenants.api.shapes import Tenant, Tenants, TenantsVraag, Wijziging, Wijzigingen, WijzigingenVraag
-from tenants.overviews import TenantSeen, list_tenants, list_wijzigingen
+from tenants.overviews import TenantSeen, WijzigingenFilter, list_tenants, list_wijzigingen
+from tenants.overviews import Wijziging as Seen
 from tenants.scope import tenant_scope
 
 _VASTLEGGING = {"whole": "volledig", "rubrieken": "rubrieken"}
@@ -38,26 +41,33 @@ def shape_of_tenant(one: TenantSeen) -> Tenant:
 
 async def show_wijzigingen(asked: Asked) -> Answer:
     """GET: the own tenant's history, newest first."""
-    query, tenant_id = cast("WijzigingenVraag", asked.query), asked.tenant_id
+    tenant_id = asked.tenant_id
     async with (
         asked.rooms.registry.acquire() as connection,
         tenant_scope(connection, tenant_id, actor=asked.by.actor),
     ):
-        found = await list_wijzigingen(connection, tenant_id, before=query.voor, limit=query.aantal + 1)
-    shown = found[: query.aantal]
+        found = await list_wijzigingen(connection, tenant_id, filter_of(asked))
+    return page_of(asked, found)
+
+
+def filter_of(asked: Asked) -> WijzigingenFilter:
+    """What the query asks, and one more to see whether there is a next page. Raises Refused for a period that is none."""
+    query = cast("WijzigingenVraag", asked.query)
+    if query.van is not None and query.tot is not None and query.van >= query.tot:
+        words = "De periode eindigt voor zij begint."
+        raise Refused(400, "ongeldigVerzoek", words, faults=[fault("query", "tot", "periode", words)])
+    return WijzigingenFilter(query.aantal + 1, query.voor, query.object, query.door, query.van, query.tot)
+
+
+def page_of(asked: Asked, found: Sequence[Seen]) -> Answer:
+    """A page of changes."""
+    shown = found[: cast("WijzigingenVraag", asked.query).aantal]
     wijzigingen = [
-        Wijziging.model_validate(
-            {
-                "nummer": one.number,
-                "op": one.at,
-                "door": one.actor,
-                "actie": one.action,
-                "object": one.object,
-                "voor": one.before,
-                "na": one.after,
-            }
+        Wijziging(
+            nummer=one.number, op=one.at, door=one.actor, actie=cast("Any", one.action), object=one.object,
+            voor=None if one.before is None else dict(one.before), na=None if one.after is None else dict(one.after),
         )
         for one in shown
-    ]
+    ]  # fmt: skip
     volgende = shown[-1].number if len(found) > len(shown) else None
     return Answer(200, Wijzigingen(wijzigingen=wijzigingen, volgende=volgende))

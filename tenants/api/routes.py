@@ -11,6 +11,7 @@ from tenants.api.certificaten_routes import CERTIFICATEN_ROUTES
 from tenants.api.configuratie import CONFIGURATIE_ROUTES
 from tenants.api.credentials import CREDENTIAL_ROUTES
 from tenants.api.inzage_routes import INZAGE_ROUTES
+from tenants.api.operatorgeschiedenis import OPERATORGESCHIEDENIS_ROUTES
 from tenants.api.register import zoek_protocolregels
 from tenants.api.register_shapes import Protocolregels, Zoekvraag
 from tenants.api.registerfouten import REGISTERFOUT_ROUTES
@@ -110,6 +111,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         query=WijzigingenVraag,
     ),
     *CONFIGURATIE_ROUTES,
+    *OPERATORGESCHIEDENIS_ROUTES,
     *INZAGE_ROUTES,
     *CREDENTIAL_ROUTES,
     *VERBINDINGSTEST_ROUTES,

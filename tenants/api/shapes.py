@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from tenants.written import OF_PARAMETERS
+from tenants.written import OF_PARAMETERS, Moment
 
 MOST_ROWS = 200
 _NINE_DIGITS = re.compile(r"(?<![0-9])[0-9]{9}(?![0-9])")
@@ -206,4 +206,12 @@ class Wijzigingen(Shape):
 
 class WijzigingenVraag(QueryShape):
     voor: int | None = Field(default=None, ge=1, le=2**62, description="Alleen wijzigingen met een lager nummer.")
+    object: str | None = Field(
+        default=None, pattern=r"^[a-z_]{1,40}$", description="Alleen van deze soort, zoals in `object` staat."
+    )
+    door: str | None = Field(
+        default=None, min_length=1, max_length=200, description="Alleen van deze beheerder, zoals in `door` staat."
+    )
+    van: Moment | None = Field(default=None, description="Alleen vanaf dit moment.")
+    tot: Moment | None = Field(default=None, description="Alleen voor dit moment.")
     aantal: int = Field(default=100, ge=1, le=MOST_ROWS)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from tenants.gitops.export_callers import callers_part
 from tenants.gitops.export_rows import Rows, moment_of, without_none
+from tenants.history.standing import DIGEST
 
 _USED: Final = frozenset({"concept", "proef", "productie", "geblokkeerd"})
 _ENDED: Final = frozenset({"requested", "retired", "revoked"})
@@ -72,7 +73,8 @@ def _tenant(rows: Rows, all_: Mapping[int, Rows], now: datetime) -> dict[str, An
                 kind=one["kind"], name=one["name"], email=one["email"], phone=one["phone"], webhook=one["webhook_url"]
             )
             for one in rows["contact"]
-            if one["state"] == "active"
+            # Of a past moment the history has digests of them, by which nobody can be told anything.
+            if one["state"] == "active" and not one["name"].startswith(DIGEST)
         ],
         **callers_part(rows, all_, now),
     }  # fmt: skip

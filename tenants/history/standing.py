@@ -50,10 +50,13 @@ CONFIGURATION: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Every table whose changes are history and whose rows say how the tenant is set up, and its key within the tenant."""
 
+DIGEST: Final = "digest:"
+"""What the history holds of a person begins so: a keyed digest in the place of a name, an address or a subject."""
+
 NO_CONFIGURATION: Final = frozenset(
     {
-        "verbindingstest", "rvig_stand", "vernietiging", "vernietigingsstop", "vernietigingsstop_stap",
-        "contracteinde_stap",
+        "environment", "verbindingstest", "rvig_stand", "vernietiging", "vernietigingsstop", "vernietigingsstop_stap",
+        "contracteinde_stap", "seal_fault", "fout_antwoord",
     }
 )  # fmt: skip
 """What stands in the history too: something that was done or seen."""
@@ -90,7 +93,8 @@ async def standing_at(connection: asyncpg.Connection, tenant_id: int, moment: da
 async def standing_now(connection: asyncpg.Connection, tenant_id: int) -> Standing:
     """The configuration as the tables hold it now, in the very shape that the history gives.
 
-    Without blokkades, and without tables of which this role may not read whole rows, for there are secrets in them.
+    Persons stand there as the tables have them. Without blokkades, and without tables of which this role may not read whole
+    rows, for there are secrets in them.
     """
     found: dict[str, tuple[Row, ...]] = {}
     rows = await connection.fetch(

@@ -13,6 +13,8 @@ import asyncpg
 import structlog
 
 from tenants.config import SealerConfig
+from tenants.sealer.operator_signing import sign_operator
+from tenants.sealer.remembering import EVERY_SECONDS, compare_memory
 from tenants.sealer.sealing import CursorAhead, seal_slice
 from tenants.sealer.signing import Signer, list_unsigned, publish_keys, sign_tree
 from tenants.sealer.tree_metrics import TreeMetrics, read_standing
@@ -59,13 +61,16 @@ async def _work_one_session(
         server_settings={"application_name": "koppelpunt-sealing", "plan_cache_mode": "force_custom_plan"},
     )
     try:
-        leading = False
+        leading, compared = False, float("-inf")
         while not shutdown.is_set():
             if not leading:
                 leading = bool(await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", *_LEADER))
                 metrics.leads.set(int(leading))
                 if leading and signer is not None:
                     await publish_keys(connection, signer)
+            if leading and signer is not None and signer.directory and time.monotonic() - compared >= EVERY_SECONDS:
+                metrics.contradicted.set(await compare_memory(connection, signer.directory))
+                compared = time.monotonic()
             more = await seal_and_sign(connection, signer, metrics, batch=config.seal_batch) if leading else False
             if leading:
                 metrics.show(await read_standing(connection))
@@ -90,6 +95,7 @@ async def seal_and_sign(
         if not more:
             break
     if signer is not None:
+        await _sign_operator(connection, signer, metrics)
         for unsigned in await list_unsigned(connection):
             try:
                 signed = await sign_tree(connection, signer, unsigned)
@@ -98,6 +104,16 @@ async def seal_and_sign(
                 signed = False
             (metrics.signed if signed else metrics.refused).inc()
     return more
+
+
+async def _sign_operator(connection: asyncpg.Connection, signer: Signer, metrics: TreeMetrics) -> None:
+    """The operator's own history, which is of no tenant and so keeps none from being signed."""
+    try:
+        signed = await sign_operator(connection, signer)
+    except asyncpg.SerializationError:
+        signed = False
+    if signed is not None:
+        (metrics.signed if signed else metrics.refused).inc()
 
 
 async def _pause(shutdown: asyncio.Event, seconds: float) -> None:

@@ -101,6 +101,8 @@ CASES: dict[tuple[str, str], Case] = {
         {name: 200 for name in WHO if name not in {None, "operator"}}, tenants=of_wijzigingen
     ),
     ("GET", "/v1/configuratie"): Case(OWN),
+    ("GET", "/v1/operatorwijzigingen"): Case({"operator": 200}),
+    ("GET", "/v1/operatorcontrolepunten"): Case({"operator": 200}),
     # What the operator asks is a voorstel; with nothing in it there is nothing of proef.
     ("POST", "/v1/configuratie"): Case(
         {"operator": 400, "beheerder": 200, "other-beheerder": 200}, json=lambda _: {"taaksystemen": []}
