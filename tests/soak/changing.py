@@ -15,7 +15,7 @@ from tests.soak.traffic import Traffic, Visit
 from tests.world import RIGHTS, with_secret
 
 Change = Callable[[random.Random], Awaitable[None]]
-_BACK_SECONDS = 90.0
+_BACK_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)

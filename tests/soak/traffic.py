@@ -90,7 +90,7 @@ class Traffic:
 
     async def ask_with(self, client: Client, process: Process, proof: Mapping[str, str]) -> Visit:
         """The same with a proof of the past, which must be refused."""
-        visit = await self._call(client, process, "withdrawn_key", PERSONEN, unique_question(), proof)
+        visit = await self._call(client, self._in_service(process), "withdrawn_key", PERSONEN, unique_question(), proof)
         visit.hopeless = True
         return visit
 
