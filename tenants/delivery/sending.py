@@ -1,11 +1,13 @@
 """Brings one checkpoint to one place. Blocks: meant for a thread. Raises Undelivered, whose text is a code.
 
-A file is named after the tenant and the size of its tree, and never written over: when one of that name says something
-else, or one of a larger size is there already, the register was put back or forked, and that is told instead.
+A file is named after the tenant and the size of its tree, and never written over. When one of that name says something else,
+or one of a larger size is there already, and it is signed by a key of the sealer's, the register was put back or forked, and
+that is told instead. A file that nobody signed proves nothing about the register: it only keeps ours from being delivered.
 """
 
 import smtplib
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from email.message import EmailMessage
 from ipaddress import ip_address
@@ -13,11 +15,14 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from tenants.checkpoints import BadNote, Checkpoint, read_note
+from tenants.checkpoints import BadNote, Checkpoint, VerifierKey, open_note, read_note
 from tenants.fetch import FetchError, FetchRules, post
 from tenants.sealer.notes import write_whole
 
 _SECONDS: Final = 10.0
+_MOST_OCTETS: Final = 65_536
+_MOST_LARGER: Final = 100
+"""Files of a larger size that are looked into. Any at all keep a checkpoint from being laid down."""
 _TEXT: Final = """\
 Geachte functionaris,
 
@@ -38,7 +43,11 @@ class Undelivered(Exception):
 
 
 class Contradicted(Undelivered):
-    """The place holds a checkpoint that cannot be of the same history."""
+    """The place holds a checkpoint, signed by a key of the sealer's, that cannot be of the same history. `note` is it."""
+
+    def __init__(self, code: str, note: str = "") -> None:
+        super().__init__(code)
+        self.note = note
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,8 @@ class Ways:
     fetch: FetchRules | None = None
     smtp_url: str | None = None
     smtp_from: str | None = None
+    keys: tuple[bytes, ...] = ()
+    """Public keys by which checkpoints of the sealer are known."""
 
 
 def deliver(ways: Ways, kind: str, target: str, note: str) -> None:
@@ -88,22 +99,33 @@ def _lay_down(ways: Ways, target: str, checkpoint: Checkpoint, note: str) -> Non
     directory = directory_of(ways, target)
     oin = checkpoint.origin.rpartition("/")[2]
     path = directory / f"{oin}-{checkpoint.size:020d}.checkpoint"
-    newest = max((one.name for one in directory.glob(f"{oin}-{'[0-9]' * 20}.checkpoint")), default="")
-    if newest > path.name:
-        raise Contradicted("teruggezet")
+    larger = sorted(
+        one for one in directory.glob(f"{oin}-{'[0-9]' * 20}.checkpoint") if one.name > path.name
+    )[:_MOST_LARGER]  # fmt: skip
+    for one in larger:
+        text, found = _signed(one, checkpoint.origin, ways.keys)
+        if found is not None and found.size > checkpoint.size:
+            raise Contradicted("teruggezet", text)
+    if larger:
+        raise Undelivered("onbekend_bestand")
     if path.exists():
-        there, _ = _read(path.read_text(encoding="utf-8"))
-        if there != checkpoint:
-            raise Contradicted("gevorkt")
+        text, found = _signed(path, checkpoint.origin, ways.keys)
+        if found is None:
+            raise Undelivered("onbekend_bestand")
+        if found != checkpoint:
+            raise Contradicted("gevorkt", text)
         return
     write_whole(path, note)
 
 
-def _read(text: str) -> tuple[Checkpoint, object]:
+def _signed(path: Path, origin: str, keys: Iterable[bytes]) -> tuple[str, Checkpoint | None]:
+    """What a file says, when it is a checkpoint of this tree that one of the keys signed; None when it is not."""
+    with path.open("rb") as stream:
+        text = stream.read(_MOST_OCTETS).decode("utf-8", "replace")
     try:
-        return read_note(text)
+        return text, open_note(text, [VerifierKey(origin, key) for key in keys])
     except BadNote:
-        raise Contradicted("onleesbaar") from None
+        return text, None
 
 
 def _mail(ways: Ways, target: str, checkpoint: Checkpoint, note: str) -> None:

@@ -71,7 +71,8 @@ async def run_sealer(
     Raises OSError for that port or the checkpoint key, ValueError for a key or a network that cannot be read.
     """
     metrics = make_sealer_metrics()
-    trees, signer, ways = make_tree_metrics(metrics.registry), signer_of(config), ways_of(config)
+    trees, signer = make_tree_metrics(metrics.registry), signer_of(config)
+    ways = ways_of(config, signer)
     how, notices = notice_ways_of(config, ways), make_notice_metrics(metrics.registry)
     orphan_after, late_after = timedelta(seconds=config.orphan_after), timedelta(seconds=LATE_SECONDS)
     standing = _Standing(Raiser(notices, bool(how.operator), orphan_after, late_after))

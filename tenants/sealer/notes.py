@@ -4,6 +4,7 @@ A file is written beside the old one, made durable, and put in its place, so tha
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -13,6 +14,13 @@ def read_kept(directory: Path, oin: str) -> str | None:
         return (directory / f"{oin}.checkpoint").read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
+
+
+def list_kept(directory: Path) -> Iterator[tuple[str, str]]:
+    """Every checkpoint that is kept here, as (OIN, text). What cannot be read as text is empty text. Raises OSError."""
+    for path in sorted(directory.glob("*.checkpoint")):
+        if not path.name.startswith("."):
+            yield path.name.removesuffix(".checkpoint"), path.read_text(encoding="utf-8", errors="replace")
 
 
 def write_kept(directory: Path, oin: str, note: str) -> None:

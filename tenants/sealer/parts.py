@@ -19,12 +19,13 @@ def signer_of(config: SealerConfig) -> Signer | None:
     return Signer(tuple(keys), config.checkpoint_origin, config.checkpoint_directory)
 
 
-def ways_of(config: SealerConfig) -> Ways:
+def ways_of(config: SealerConfig, signer: Signer | None = None) -> Ways:
     """The ways out that the operator has set up. Raises ValueError for a network that is none."""
     fetch = None
     if config.delivery_hosts:
         fetch = read_rules(config.delivery_hosts, config.delivery_internal, config.delivery_anchors_file)
-    return Ways(config.delivery_share, fetch, config.smtp_url, config.smtp_from)
+    keys = () if signer is None else tuple(key.public_key().public_bytes_raw() for key in signer.keys)
+    return Ways(config.delivery_share, fetch, config.smtp_url, config.smtp_from, keys)
 
 
 def notice_ways_of(config: SealerConfig, ways: Ways) -> NoticeWays:

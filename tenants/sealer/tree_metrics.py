@@ -69,6 +69,7 @@ class TreeMetrics:
     late: Gauge
     without_destination: Gauge
     deliveries: Counter
+    contradicted: Gauge
 
     def show(self, standing: Standing) -> None:
         """Show how it stands now; what is right again disappears."""
@@ -116,5 +117,10 @@ def make_tree_metrics(registry: CollectorRegistry) -> TreeMetrics:
         ),
         deliveries=Counter(
             "koppelpunt_checkpoint_deliveries", "Deliveries of checkpoints", ["kind", "outcome"], registry=registry
+        ),
+        contradicted=Gauge(
+            "koppelpunt_checkpoint_memory_contradicted",
+            "Tenants of which PostgreSQL has not what the sealer remembers that it signed",
+            registry=registry,
         ),
     )

@@ -6,11 +6,12 @@ from typing import Any
 
 import asyncpg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import CollectorRegistry
 
-from tenants.checkpoints import read_note
+from tenants.checkpoints import Checkpoint, origin_of, read_note, sign
 from tenants.delivery.places import Place, PlaceKind, add_place, end_place, list_places
-from tenants.delivery.rounds import deliver_due
+from tenants.delivery.rounds import _unless_known, deliver_due
 from tenants.delivery.sending import Contradicted, Undelivered, Ways, deliver
 from tenants.faults import InputRefused, NotFound
 from tenants.fetch import FetchRules
@@ -21,6 +22,8 @@ from tests.trees.stage import faults, seal, sign_all
 from tests.worlds import World
 
 ACTOR = "beheerder"
+KEYS = (Ed25519PrivateKey.from_private_bytes(b"s" * 32).public_key().public_bytes_raw(),)
+"""Of the fixture `signer`."""
 
 
 @pytest.fixture
@@ -75,7 +78,7 @@ async def test_a_file_share_gets_a_file_for_each_size_and_none_is_written_over(
     files = sorted((tmp_path / "gemeente" / "register").iterdir())
     assert [file.read_text() for file in files] == notes
     assert [file.name for file in files] == [f"{world.oin}-{read_note(note)[0].size:020d}.checkpoint" for note in notes]
-    deliver(ways, "file", "gemeente/register", notes[1])
+    deliver(dataclasses.replace(ways, keys=KEYS), "file", "gemeente/register", notes[1])
     (place,) = await places(registrar, world)
     assert place.delivered == read_note(notes[1])[0].size
 
@@ -86,17 +89,20 @@ async def places(registrar: asyncpg.Connection, world: World) -> list[Place]:
 
 
 async def test_a_share_that_holds_more_than_the_register_shows_that_it_was_put_back(
-    registrar, sealing, world, admin, metrics, signed, tmp_path
+    registrar, sealing, signer, world, admin, metrics, signed, tmp_path
 ):
     await choose(registrar, world, "file", "register")
     ways = Ways(share=tmp_path)
     first, second = await signed(), await signed()
     deliver(ways, "file", "register", second)
     with pytest.raises(Contradicted, match="teruggezet"):
-        deliver(ways, "file", "register", first)
+        deliver(dataclasses.replace(ways, keys=KEYS), "file", "register", first)
+    # As if it had been signed, and PostgreSQL were an older one that does not know it.
     size = read_note(second)[0].size
-    (tmp_path / "register" / f"{world.oin}-{size + 5:020d}.checkpoint").write_text(second)
-    await deliver_all(sealing, ways, metrics)
+    origin = origin_of("koppelpunt.example", world.oin)
+    later = sign(Checkpoint(origin, size + 5, b"r" * 32), signer.keys)
+    (tmp_path / "register" / f"{world.oin}-{size + 5:020d}.checkpoint").write_text(later)
+    await deliver_all(sealing, dataclasses.replace(ways, keys=KEYS), metrics)
     assert await faults(admin) == [
         (world.tenant_id, "destination_contradicts", f"checkpoint destination 1 at size {size}: teruggezet")
     ]
@@ -105,17 +111,59 @@ async def test_a_share_that_holds_more_than_the_register_shows_that_it_was_put_b
 
 async def test_a_share_that_holds_another_checkpoint_of_the_same_size_shows_a_fork(world, signed, signer, tmp_path):
     note = await signed()
-    ways = Ways(share=tmp_path)
+    ways = Ways(share=tmp_path, keys=KEYS)
+    deliver(ways, "file", "register", note)
     deliver(ways, "file", "register", note)
     (file,) = (tmp_path / "register").iterdir()
-    lines = note.split("\n")
-    lines[2] = "A" * 43 + "="
-    file.write_text("\n".join(lines))
+    file.write_text(sign(dataclasses.replace(read_note(note)[0], root=b"r" * 32), signer.keys))
     with pytest.raises(Contradicted, match="gevorkt"):
         deliver(ways, "file", "register", note)
-    file.write_text("niets")
-    with pytest.raises(Contradicted, match="onleesbaar"):
-        deliver(ways, "file", "register", note)
+
+
+@pytest.mark.parametrize("larger", [True, False])
+@pytest.mark.parametrize("content", ["niets", "altered", "forged", "another tenant's", b"\xff\xfe"])
+async def test_a_file_that_the_sealer_did_not_sign_halts_nothing_and_is_not_written_over(
+    registrar, sealing, signer, world, admin, metrics, signed, tmp_path, content, larger
+):
+    """Whoever can write in the share would otherwise halt a register by a name."""
+    await choose(registrar, world, "file", "register")
+    note = await signed()
+    size, origin = read_note(note)[0].size, origin_of("koppelpunt.example", world.oin)
+    forger = Ed25519PrivateKey.generate()
+    made = {
+        "altered": note.replace(f"\n{size}\n", f"\n{size + 7}\n"),
+        "forged": sign(Checkpoint(origin, size + 7, b"r" * 32), [forger]),
+        "another tenant's": sign(
+            Checkpoint(origin_of("koppelpunt.example", "00000009"), size + 7, b"r" * 32), signer.keys
+        ),
+    }
+    text = content if isinstance(content, bytes) else made.get(content, content).encode()
+    file = tmp_path / "register" / f"{world.oin}-{size + 7 * larger:020d}.checkpoint"
+    file.parent.mkdir()
+    file.write_bytes(text)
+    await deliver_all(sealing, Ways(share=tmp_path, keys=KEYS), metrics)
+    assert file.read_bytes() == text
+    assert await faults(admin) == []
+    row = await admin.fetchrow("SELECT size, last_error FROM register.delivery")
+    assert tuple(row) == (0, "onbekend_bestand")
+    # When it is taken away everything is as it should be.
+    file.unlink()
+    await again(admin)
+    await deliver_all(sealing, Ways(share=tmp_path, keys=KEYS), metrics)
+    assert [one.read_text() for one in file.parent.iterdir()] == [note]
+
+
+async def test_a_delivery_that_another_overtook_contradicts_nothing(
+    registrar, sealing, world, admin, metrics, signed, tmp_path
+):
+    await choose(registrar, world, "file", "register")
+    ways = Ways(share=tmp_path, keys=KEYS)
+    await signed()
+    (row,) = await sealing.fetch("SELECT * FROM register.take_deliveries(1)")
+    deliver(ways, "file", "register", await signed())
+    with pytest.raises(Contradicted) as overtaken:
+        deliver(ways, "file", "register", row["note"])
+    assert str(await _unless_known(sealing, row, overtaken.value)) == "ingehaald"
 
 
 async def test_no_path_leads_out_of_the_share(signed, tmp_path):
