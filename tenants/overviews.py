@@ -26,6 +26,13 @@ _CONCERNS = (
     " OR (kind = 'certificate' AND value IN (SELECT encode(fingerprint, 'hex') FROM registry.certificate"
     "   WHERE tenant_id = $1))"
 )
+# An OIN that an afnemer names is proved by nobody: why it is blocked, and by whom, is for the tenant whose own it is.
+_OWN = "(kind <> 'oin' OR value = (SELECT oin FROM registry.tenant WHERE tenant_id = $1))"
+_BLOKKADE_OF = (
+    f"SELECT kind, value, CASE WHEN {_OWN} THEN reason END AS reason, "  # noqa: S608 - the condition is ours
+    f"CASE WHEN {_OWN} THEN blocked_by END AS blocked_by, blocked_at, "
+    f"CASE WHEN {_OWN} THEN by_tenant_id END AS by_tenant_id FROM registry.blokkade"
+)
 # What a tenant may block: as above, but of organisations only its own. Another's OIN may serve other tenants too.
 _OWNS = {
     "tenant": "SELECT $2::text = $1::bigint::text",
@@ -53,12 +60,12 @@ class TenantSeen:
 
 @dataclass(frozen=True, slots=True)
 class BlokkadeSeen:
-    """An active blokkade; `by_tenant_id` is None for one of the operator."""
+    """An active blokkade; `by_tenant_id` is None for one of the operator, and `reason` and `blocked_by` for whom they are not."""
 
     kind: str
     value: str
-    reason: str
-    blocked_by: str
+    reason: str | None
+    blocked_by: str | None
     blocked_at: datetime
     by_tenant_id: int | None
 
@@ -96,13 +103,21 @@ async def list_blokkades(connection: asyncpg.Connection, *, concerning: int | No
     if concerning is None:
         rows = await connection.fetch(_BLOKKADE + order)
     else:
-        rows = await connection.fetch(_BLOKKADE + _CONCERNS + order, concerning)
+        rows = await connection.fetch(_BLOKKADE_OF + _CONCERNS + order, concerning)
     return [BlokkadeSeen(**row) for row in rows]
 
 
 async def find_blokkade(connection: asyncpg.Connection, kind: str, value: str) -> BlokkadeSeen | None:
     row = await connection.fetchrow(f"{_BLOKKADE} WHERE kind = $1 AND value = $2", kind, value)
     return None if row is None else BlokkadeSeen(**row)
+
+
+async def count_hit(connection: asyncpg.Connection, kind: str, value: str) -> dict[str, int]:
+    """How many tenants, aansluitingen and taaksystemen a block stops now, of all tenants."""
+    row = await connection.fetchrow(
+        "SELECT tenants, aansluitingen, taaksystemen FROM registry.hit_by_blokkade($1, $2)", kind, value
+    )
+    return dict(row)
 
 
 async def owns(connection: asyncpg.Connection, tenant_id: int, kind: str, value: str) -> bool:

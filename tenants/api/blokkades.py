@@ -12,10 +12,19 @@ import asyncpg
 from tenants.admins import Admin, scope_of
 from tenants.api.problems import Refused
 from tenants.api.routing import Answer, Asked
-from tenants.api.shapes import Blokkade, Blokkades, NieuweBlokkade, Opheffing, Soort, waarde_fits
+from tenants.api.shapes import (
+    Blokkade,
+    Blokkades,
+    Geraakt,
+    GezetteBlokkade,
+    NieuweBlokkade,
+    Opheffing,
+    Soort,
+    waarde_fits,
+)
 from tenants.blokkades import GraceTimeout, block, release
 from tenants.faults import NotFound
-from tenants.overviews import BlokkadeSeen, find_blokkade, list_blokkades, owns
+from tenants.overviews import BlokkadeSeen, count_hit, find_blokkade, list_blokkades, owns
 
 _KINDS = {
     "tenant": "tenant",
@@ -24,6 +33,7 @@ _KINDS = {
     "certificaat": "certificate",
     "taaksysteem": "taaksysteem",
 }
+_NOTHING = "Deze blokkade staat, en raakt nu niets wat in gebruik is. Controleer de waarde: bij een tikfout gaat door wat u wilt stoppen."
 _SOORTEN = {kind: soort for soort, kind in _KINDS.items()}
 
 
@@ -49,6 +59,7 @@ async def set_blokkade(asked: Asked) -> Answer:
         await _must_own(connection, admin, kind, value)
         made = await _block(connection, admin, kind, value, wanted.reden)
         standing = await find_blokkade(connection, kind, value)
+        raakt = Geraakt(**await count_hit(connection, kind, value))
     # Committed. A crash from here on leaves a block that stands, and a caller that was not told so.
     try:
         await asked.rooms.wait_until_closed()
@@ -63,7 +74,12 @@ async def set_blokkade(asked: Asked) -> Answer:
     if standing is None:
         raise Refused(409, "alOpgeheven", "Deze blokkade werd tegelijk opgeheven.")
     location = {"Location": f"/v1/blokkades/{wanted.soort}/{wanted.waarde}"} if made else {}
-    return Answer(201 if made else 200, _shape(standing), location)
+    shown = GezetteBlokkade(
+        **_shape(standing).model_dump(),
+        raakt=raakt,
+        waarschuwing=None if any(raakt.model_dump().values()) else _NOTHING,
+    )
+    return Answer(201 if made else 200, shown, location)
 
 
 async def lift_blokkade(asked: Asked) -> Answer:
@@ -125,5 +141,5 @@ def _shape(seen: BlokkadeSeen) -> Blokkade:
         reden=seen.reason,
         geblokkeerd_door=seen.blocked_by,
         geblokkeerd_op=seen.blocked_at,
-        van_operator=seen.by_tenant_id is None,
+        van_operator=None if seen.blocked_by is None else seen.by_tenant_id is None,
     )

@@ -37,6 +37,7 @@ from tenants.inzage.verzoek import (
 from tenants.inzage.verzoeken import count_late, list_verzoeken, lock_verzoek, make_verzoek, note_stap, read_verzoek
 from tenants.model import Bsn
 from tenants.recording import Period, Reading
+from tenants.register_presets import years_kept
 from tenants.scope import tenant_scope
 from tenants.subjects import ANummer, Subject
 
@@ -127,7 +128,7 @@ async def maak_uitkomst(asked: Asked) -> Answer:
         verzoek = await _read(connection, asked)
         _must_take(verzoek, "uitkomst", now, now)
         tenant = await connection.fetchrow(
-            "SELECT name, retention_years FROM registry.tenant WHERE tenant_id = $1", asked.tenant_id
+            "SELECT name, kind, retention_years FROM registry.tenant WHERE tenant_id = $1", asked.tenant_id
         )
     betrokkenen = verzoek.betrokkenen
     if betrokkenen is None:
@@ -159,7 +160,7 @@ async def maak_uitkomst(asked: Asked) -> Answer:
         ontvangen_op=verzoek.received_on,
         gemaakt_op=now,
         periode=verzoek.period,
-        bewaartermijn=tenant["retention_years"],
+        bewaartermijn=years_kept(tenant["kind"], tenant["retention_years"]),
     )
     return await _told(rapport, wanted, betrokkenen)
 

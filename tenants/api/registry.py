@@ -8,6 +8,7 @@ from tenants.api.routing import Answer, Asked
 from tenants.api.shapes import Tenant, Tenants, TenantsVraag, Wijziging, Wijzigingen, WijzigingenVraag
 from tenants.overviews import TenantSeen, WijzigingenFilter, list_tenants, list_wijzigingen
 from tenants.overviews import Wijziging as Seen
+from tenants.register_presets import years_kept
 from tenants.scope import tenant_scope
 
 _VASTLEGGING = {"whole": "volledig", "rubrieken": "rubrieken"}
@@ -32,7 +33,7 @@ def shape_of_tenant(one: TenantSeen) -> Tenant:
             "naam": one.name,
             "soort": one.kind,
             "vastlegging": _VASTLEGGING[one.record_content],
-            "bewaartermijnJaren": one.retention_years,
+            "bewaartermijnJaren": years_kept(one.kind, one.retention_years),
             "toestand": _TOESTAND[one.state],
             "aangemaaktOp": one.created_at,
         }

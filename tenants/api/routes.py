@@ -19,8 +19,8 @@ from tenants.api.registry import show_tenants, show_wijzigingen
 from tenants.api.resource_table import RESOURCE_ROUTES
 from tenants.api.routing import PUBLIC, Answer, Asked, Route
 from tenants.api.shapes import (
-    Blokkade,
     Blokkades,
+    GezetteBlokkade,
     NieuweBlokkade,
     Opheffing,
     Tenants,
@@ -73,7 +73,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         summary="Blokkeer. Na het antwoord wordt niets meer doorgelaten wat de blokkade verbiedt.",
         roles=frozenset({"operator", "beheerder"}),
         endpoint=set_blokkade,
-        answers={201: Blokkade, 200: Blokkade},
+        answers={201: GezetteBlokkade, 200: GezetteBlokkade},
         refusals=frozenset({409}),
         body=NieuweBlokkade,
         voorrang=True,

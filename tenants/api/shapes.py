@@ -171,14 +171,31 @@ class Opheffing(Shape):
 
 
 class Blokkade(Shape):
-    """A block that stands."""
+    """A block that stands. Of an OIN that is not the tenant's own, why and by whom is told to its own tenant alone."""
 
     soort: Soort
     waarde: str
-    reden: str
-    geblokkeerd_door: str
+    reden: str | None = Field(description="null: een OIN van een ander; wie blokkeerde zei het niet tegen deze tenant.")
+    geblokkeerd_door: str | None
     geblokkeerd_op: AwareDatetime
-    van_operator: bool = Field(description="Een blokkade van de operator kan alleen de operator opheffen.")
+    van_operator: bool | None = Field(description="Een blokkade van de operator kan alleen de operator opheffen.")
+
+
+class Geraakt(Shape):
+    """How much a block stops now, of all tenants: what is in use, in numbers."""
+
+    tenants: int
+    aansluitingen: int
+    taaksystemen: int
+
+
+class GezetteBlokkade(Blokkade):
+    """A block that was just set, or stood. It may be there before what it is about."""
+
+    raakt: Geraakt
+    waarschuwing: str | None = Field(
+        description="Staat er als de blokkade nu niets raakt: de waarde kan een tikfout zijn."
+    )
 
 
 class Blokkades(Shape):

@@ -3,6 +3,7 @@
 What weakens it (a shorter term, less of each call) a beheerder asks and an auditor accepts.
 """
 
+import json
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast
 
@@ -17,9 +18,10 @@ from tenants.api.routing import Answer, Asked, Route
 from tenants.api.shapes import Shape, Tenant
 from tenants.keyring import public_half
 from tenants.overviews import TenantSeen, list_tenants
+from tenants.register_presets import Preset, preset_of
 from tenants.scope import tenant_scope
 from tenants.tenant_changes import change_tenant
-from tenants.voorstellen import Accepts
+from tenants.voorstellen import Accepts, Request, propose
 
 Vastlegging = Literal["volledig", "rubrieken"]
 _CONTENT: Final[dict[str, str]] = {"volledig": "whole", "rubrieken": "rubrieken"}
@@ -28,13 +30,25 @@ _OF_OPERATOR: Final = frozenset({"naam", "toestand"})
 
 
 class NieuweTenant(Shape):
-    """An organisation to serve. The preset keeps whole questions and answers for 20 years (a gemeente's duty)."""
+    """An organisation to serve. Its register is kept by the preset of its kind: whole questions and answers, for 20 years.
+
+    Less than that becomes a voorstel, which the tenant's auditor decides on with the article that allows it. A gemeente keeps
+    20 years at least (Wet BRP art. 3.22).
+    """
 
     oin: Oin
     naam: Regel
     soort: Literal["gemeente", "overheidsorgaan", "derde", "samenwerkingsverband", "leverancier"]
     vastlegging: Vastlegging = "volledig"
     bewaartermijn_jaren: int = Field(default=20, ge=1, le=100)
+
+
+class GemaakteTenant(Tenant):
+    """A tenant as it was made. `voorstel` is there when less was asked than its preset."""
+
+    voorstel: int | None = Field(
+        description="Het voorstel over wat minder is dan de standaard; de auditor van de tenant beslist."
+    )
 
 
 class TenantVerandering(Verandering):
@@ -57,17 +71,23 @@ async def toon_tenant(asked: Asked) -> Answer:
 async def maak_tenant(asked: Asked) -> Answer:
     """POST: make a tenant, with the keys that its register needs this year and the next."""
     new = cast("NieuweTenant", asked.body)
+    preset = preset_of(new.soort)
+    _must_be_kept(new.soort, new.bewaartermijn_jaren)
+    weaker = _weaker(new, preset)
     identity, register = public_half(asked.rooms.identity), public_half(asked.rooms.register)
     async with asked.scope() as connection:
         number = await registry.create_tenant(
-            connection, oin=new.oin, name=new.naam, kind=new.soort, record_content=_CONTENT[new.vastlegging],
-            retention_years=new.bewaartermijn_jaren,
+            connection, oin=new.oin, name=new.naam, kind=new.soort,
+            record_content=preset.content if "vastlegging" in weaker else _CONTENT[new.vastlegging],
+            retention_years=preset.years if "bewaartermijnJaren" in weaker else new.bewaartermijn_jaren,
         )  # fmt: skip
         year = datetime.now(UTC).year
         async with tenant_scope(connection, number, actor=asked.actor):
             await registry.ensure_tenant_years(connection, number, identity, register, [year, year + 1])
-        found = await list_tenants(connection, only=number, after=0, limit=1)
-    return Answer(201, shape_of_tenant(found[0]), {"Location": f"/v1/tenants/{number}"}, version=found[0].version)
+        (made,) = await list_tenants(connection, only=number, after=0, limit=1)
+        voorstel = None if not weaker else await _ask_auditor(connection, asked, made, weaker)
+    shown = GemaakteTenant(**shape_of_tenant(made).model_dump(), voorstel=voorstel)
+    return Answer(201, shown, {"Location": f"/v1/tenants/{number}"}, version=made.version)
 
 
 async def wijzig_tenant(asked: Asked) -> Answer:
@@ -87,6 +107,8 @@ async def wijzig_tenant(asked: Asked) -> Answer:
         ]
         raise Refused(403, "vanAnder", f"Hiervan wijzigt alleen {who} iets.", faults=faults)
     async with asked.scope() as connection:
+        if wanted.bewaartermijn_jaren is not None:
+            _must_be_kept((await _find(connection, number)).kind, wanted.bewaartermijn_jaren)
         async with tenant_scope(connection, number, actor=asked.actor):
             await change_tenant(
                 connection, number, asked.version, name=wanted.naam, state=_STATES.get(wanted.toestand),
@@ -104,6 +126,30 @@ async def eyes_for_weakening(asked: Asked) -> Accepts | None:
     shorter = wanted.bewaartermijn_jaren is not None and wanted.bewaartermijn_jaren < found.retention_years
     less = wanted.vastlegging == "rubrieken" and found.record_content == "whole"
     return "auditor" if shorter or less else None
+
+
+def _weaker(new: NieuweTenant, preset: Preset) -> dict[str, Any]:
+    """What of a new tenant is less than its preset, as a change of it says."""
+    weaker: dict[str, Any] = {}
+    if preset.content == "whole" and new.vastlegging == "rubrieken":
+        weaker["vastlegging"] = new.vastlegging
+    if new.bewaartermijn_jaren < preset.years:
+        weaker["bewaartermijnJaren"] = new.bewaartermijn_jaren
+    return weaker
+
+
+async def _ask_auditor(connection: asyncpg.Connection, asked: Asked, made: TenantSeen, weaker: dict[str, Any]) -> int:
+    """Keep for the tenant's auditor what the operator asked of its register; the voorstel's number."""
+    request = Request("wijzigTenant", "PATCH", f"/v1/tenants/{made.tenant_id}", json.dumps(weaker), made.version)
+    async with tenant_scope(connection, made.tenant_id, actor=asked.actor):
+        return await propose(connection, made.tenant_id, request, "auditor")
+
+
+def _must_be_kept(kind: str, years: int) -> None:
+    fewest = preset_of(kind).fewest_years
+    if years < fewest:
+        words = f"Een gemeente bewaart haar register minstens {fewest} jaar (Wet BRP art. 3.22)."
+        raise Refused(400, "ongeldigVerzoek", words, faults=[fault("body", "/bewaartermijnJaren", "geweigerd", words)])
 
 
 async def _find(connection: asyncpg.Connection, number: int) -> TenantSeen:
@@ -139,7 +185,7 @@ TENANT_ROUTES: Final[tuple[Route, ...]] = (
         summary="Maak een tenant.",
         roles=frozenset({"operator"}),
         endpoint=maak_tenant,
-        answers={201: Tenant},
+        answers={201: GemaakteTenant},
         refusals=frozenset({409}),
         body=NieuweTenant,
         idempotent=True,

@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from tenants.scope import tenant_scope
 from tests.admin.conftest import Api
 from tests.admin.regels import Recorder
 from tests.db.calls import data_key, opening
@@ -130,3 +131,42 @@ async def test_who_blocked_and_released_and_why_stays_in_the_history(api: Api, w
 )
 async def test_releasing_what_does_not_stand_is_404(api: Api, path: str):
     assert (await api.ask("DELETE", path, by="operator", json={"reden": "Voorbij"})).status == 404
+
+
+async def test_a_block_tells_how_much_it_stops_and_warns_when_that_is_nothing(api: Api, world: World, other: World):
+    told = {}
+    for soort, waarde in values(world).items():
+        made = await block(api, "operator", soort, waarde)
+        assert made.json["waarschuwing"] is None
+        told[soort] = tuple(made.json["raakt"][name] for name in ("tenants", "aansluitingen", "taaksystemen"))
+    assert told == {
+        "tenant": (1, 1, 1), "afnemer": (1, 1, 0), "oin": (1, 1, 1), "certificaat": (1, 1, 0), "taaksysteem": (1, 0, 1),
+    }  # fmt: skip
+    # A mistyped number stands all the same: what it is about may be still to come.
+    made = await block(api, "operator", "afnemer", "990009")
+    assert (made.status, made.json["raakt"]) == (201, {"tenants": 0, "aansluitingen": 0, "taaksystemen": 0})
+    assert "tikfout" in made.json["waarschuwing"]
+
+
+async def test_why_an_oin_is_blocked_and_by_whom_only_its_own_tenant_is_told(
+    api: Api, world: World, other: World, registrar: asyncpg.Connection
+):
+    # Nobody proves an afnemer's OIN: the other tenant says that one of its own has this tenant's.
+    async with tenant_scope(registrar, other.tenant_id, actor="test"):
+        await registrar.execute(
+            "INSERT INTO registry.afnemer (tenant_id, afnemer_id, oin, name, kind, gemeentecode) "
+            "VALUES ($1, '990078', $2, 'Zegt zij', 'gemeente', '0078')", other.tenant_id, world.oin,
+        )  # fmt: skip
+    assert (await block(api, "beheerder", "oin", world.oin, "Datalek bij Burgerzaken")).status == 201
+    (own,) = (await api.ask("GET", "/v1/blokkades", by="beheerder")).json["blokkades"]
+    (others,) = (await api.ask("GET", "/v1/blokkades", by="other-beheerder")).json["blokkades"]
+    assert (own["reden"], own["vanOperator"]) == ("Datalek bij Burgerzaken", False)
+    assert {others[name] for name in ("reden", "geblokkeerdDoor", "vanOperator")} == {None}
+    assert (others["soort"], others["waarde"]) == ("oin", world.oin)
+    assert (await lift(api, "beheerder", "oin", world.oin, "Datalek gedicht")).status == 204
+    for by, told in (("auditor", True), ("other-auditor", False)):
+        page = await api.ask("GET", "/v1/wijzigingen?aantal=200", by=by)
+        changes = [one for one in page.json["wijzigingen"] if one["object"] == "blokkade"]
+        assert len(changes) == 2
+        assert ("Datalek" in str(changes)) is told
+        assert ("beheerder/" in str(changes)) is told

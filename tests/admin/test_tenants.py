@@ -1,15 +1,18 @@
 """The operator makes and ends tenants; how a register is kept is its tenant's own choice."""
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, cast
 
 import asyncpg
 import pytest
 
+from tenants.admins import Role, make_admin_key
+from tenants.keyring import public_half
 from tenants.scope import tenant_scope
-from tests.admin.conftest import Api, Reply
+from tests.admin.conftest import OF_TENANT, Api, Reply
 from tests.admin.deciding import Desk
 from tests.admin.regels import Recorder
-from tests.worlds import World
+from tests.worlds import Keyrings, World
 
 NEW = {"oin": "00000001009999999000", "naam": "Gemeente Nieuw", "soort": "gemeente"}
 
@@ -49,12 +52,13 @@ async def test_an_ended_tenant_changes_nothing_more(api: Api, world: World):
 
 
 @pytest.mark.parametrize(
-    "body", [{"bewaartermijnJaren": 5}, {"vastlegging": "rubrieken"}], ids=lambda one: next(iter(one))
+    "body", [{"bewaartermijnJaren": 25}, {"vastlegging": "rubrieken"}], ids=lambda one: next(iter(one))
 )
 async def test_what_weakens_a_register_is_asked_by_a_beheerder_and_accepted_by_an_auditor(
     api: Api, world: World, body: dict[str, Any]
 ):
     desk, where = Desk(api, world), f"/v1/tenants/{world.tenant_id}"
+    assert (await patch(api, world.tenant_id, "beheerder", {"bewaartermijnJaren": 30})).status == 200
     before = (await api.ask("GET", where, by="beheerder")).json
     asked = await patch(api, world.tenant_id, "beheerder", body)
     assert (asked.status, asked.json["aanvaarder"]) == (202, "auditor")
@@ -72,10 +76,49 @@ async def test_what_weakens_a_register_is_asked_by_a_beheerder_and_accepted_by_a
 
 
 async def test_a_weakening_that_was_asked_of_another_term_is_not_done(api: Api, world: World):
-    asked = await patch(api, world.tenant_id, "beheerder", {"bewaartermijnJaren": 10})
     assert (await patch(api, world.tenant_id, "beheerder", {"bewaartermijnJaren": 30})).status == 200
+    asked = await patch(api, world.tenant_id, "beheerder", {"bewaartermijnJaren": 25})
+    assert (await patch(api, world.tenant_id, "beheerder", {"bewaartermijnJaren": 40})).status == 200
     late = await Desk(api, world).decide(asked.json["voorstel"], "auditor", artikel="Archiefwet 5")
     assert (late.status, late.json["code"]) == (409, "pastNietMeer")
+
+
+async def test_a_gemeente_keeps_its_register_for_twenty_years_whoever_asks(
+    api: Api, world: World, admin: asyncpg.Connection
+):
+    made = await api.ask("POST", "/v1/tenants", by="operator", json=NEW | {"bewaartermijnJaren": 19})
+    changed = await patch(api, world.tenant_id, "beheerder", {"bewaartermijnJaren": 19})
+    for reply in (made, changed):
+        assert (reply.status, reply.json["errors"][0]["location"]["pointer"]) == (400, "/bewaartermijnJaren")
+    # What was chosen before shows as what is kept in truth.
+    await admin.execute("UPDATE registry.tenant SET retention_years = 1 WHERE tenant_id = $1", world.tenant_id)
+    shown = await api.ask("GET", f"/v1/tenants/{world.tenant_id}", by="auditor")
+    assert shown.json["bewaartermijnJaren"] == 20
+
+
+async def test_the_operator_asks_for_a_weaker_register_and_the_tenants_auditor_decides(
+    api: Api, world: World, registrar: asyncpg.Connection, keyrings: Keyrings
+):
+    weak = NEW | {"soort": "derde", "vastlegging": "rubrieken", "bewaartermijnJaren": 5}
+    made = await api.ask("POST", "/v1/tenants", by="operator", json=weak)
+    assert made.status == 201
+    assert (made.json["vastlegging"], made.json["bewaartermijnJaren"]) == ("volledig", 20)
+    strong = NEW | {"oin": "00000001009999998000", "soort": "derde", "bewaartermijnJaren": 40}
+    assert (await api.ask("POST", "/v1/tenants", by="operator", json=strong)).json["voorstel"] is None
+    number, secrets = made.json["tenantId"], {}
+    for role, actor in (("beheerder", "opdrachtregel"), ("auditor", OF_TENANT)):
+        _, secret = await make_admin_key(
+            registrar, public_half(keyrings.identity), role=cast("Role", role), tenant_id=number, name=role,
+            valid_for=timedelta(days=1), actor=actor,
+        )  # fmt: skip
+        secrets[role] = {"Authorization": f"Bearer {secret}", "If-Match": '"1"'}
+    path = f"/v1/voorstellen/{made.json['voorstel']}/besluit"
+    body = {"besluit": "aanvaard", "artikel": "Archiefwet 5"}
+    assert (await api.ask("POST", path, headers=secrets["beheerder"], json=body)).status == 403
+    assert (await api.ask("POST", path, headers=secrets["auditor"], json=body | {"artikel": None})).status == 400
+    done = await api.ask("POST", path, headers=secrets["auditor"], json=body)
+    assert done.status == 200, done.text
+    assert (done.json["antwoord"]["vastlegging"], done.json["antwoord"]["bewaartermijnJaren"]) == ("rubrieken", 5)
 
 
 async def test_what_a_beheerder_asks_of_anothers_tenant_or_of_the_operators_is_no_voorstel(api: Api, world: World):

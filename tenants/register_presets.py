@@ -1,0 +1,32 @@
+"""How a register is kept when nobody chose, by kind of organisation, and what nobody may choose. Pure.
+
+Whole questions and answers for twenty years. A gemeente owes its citizens to tell of twenty years (Wet BRP art. 3.22): it
+keeps no register shorter. Others may keep less, or shorter, on a ground of their own, which their auditor names; the operator
+asks that and does not decide it.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """What is kept of each call, for how many years, and the fewest years that may be chosen."""
+
+    content: str
+    years: int
+    fewest_years: int
+
+
+_GEMEENTE: Final = Preset("whole", 20, 20)
+_OTHER: Final = Preset("whole", 20, 1)
+
+
+def preset_of(kind: str) -> Preset:
+    """By the kind of a tenant."""
+    return _GEMEENTE if kind == "gemeente" else _OTHER
+
+
+def years_kept(kind: str, years: int) -> int:
+    """The years that a register is kept in truth, as destruction counts them (`register.bewaarjaren`)."""
+    return max(years, preset_of(kind).fewest_years)
