@@ -39,6 +39,8 @@ _SEALED = "SELECT sum(length(sealed))::bigint FROM register.{}"
 
 async def measure_size(postgres: Cluster) -> None:
     """What a call weighs as the gateway writes it, and what each further person adds."""
+    (one, _), (many, packed) = [await weigh_persons(postgres, count) for count in (1, 1 + PERSONS)]
+    person = (many - one) / PERSONS
     with fresh_database(postgres) as database:
         async with stage(database, 10) as made:
             upstream, gateway = await made.upstream(), await made.gateway()
@@ -48,7 +50,7 @@ async def measure_size(postgres: Cluster) -> None:
             await gateway.stop()
             await upstream.stop()
         await seal_all(database)
-        await tell(admin, before, CALLS, f"an answer of {len(ANSWER)} that repeats itself")
+        await tell(admin, before, CALLS, person, f"an answer of {len(ANSWER)} that repeats itself")
     with fresh_database(postgres) as database, tempfile.TemporaryDirectory() as directory:
         async with world(database, Path(directory)) as here:
             member, admin = await here.add_member(), await asyncpg.connect(database.url("admin"))
@@ -59,16 +61,21 @@ async def measure_size(postgres: Cluster) -> None:
                 check(await closed_loop(process.port, [request], FEWER_CALLS))
         octets = await admin.fetchval("SELECT max(answer_bytes) FROM register.closing")
         await seal_all(database)
-        await tell(admin, before, FEWER_CALLS, f"a person with everything, {octets}")
-    (one, _), (many, packed) = [await weigh_persons(postgres, count) for count in (1, 1 + PERSONS)]
+        await tell(admin, before, FEWER_CALLS, person, f"a person with everything, {octets}")
     print(
-        f"size: {(many - one) / PERSONS:.0f} octets for each further person while the year is filled, "
+        f"size: {person:.0f} octets for each further person while the year is filled, "
         f"{(packed - one) / PERSONS:.0f} when its index was built anew (must be ≤ {MOST_PER_PERSON})"
     )
 
 
-async def tell(admin: asyncpg.Connection, before: dict[str, tuple[int, int]], calls: int, answer: str) -> None:
-    """Print what calls weigh, table by table, and in all against what may be."""
+async def tell(
+    admin: asyncpg.Connection, before: dict[str, tuple[int, int]], calls: int, person: float, answer: str
+) -> None:
+    """Print what calls weigh, table by table, and in all against what may be.
+
+    These calls are all about one person, whose index is written once and added to: so what calls about persons of
+    their own weigh is told too.
+    """
     after = await weigh(admin)
     sealed = sum([await admin.fetchval(_SEALED.format(table)) for table in ("opening", "closing")]) / calls
     await admin.close()
@@ -81,8 +88,9 @@ async def tell(admin: asyncpg.Connection, before: dict[str, tuple[int, int]], ca
         if rows + indexes >= 5
     ]
     print(f"size: rows + indexes a call: {', '.join(shown)}")
+    own = total - trees - sum(grown["person"]) + person
     print(
-        f"size: {answer}: {total - trees:.0f} octets a call, and {trees:.0f} of trees; sealed {sealed:.0f}: "
+        f"size: {answer}: {own:.0f} octets a call ({total - trees:.0f} when all are about one person), and {trees:.0f} of trees; sealed {sealed:.0f}: "
         f"must be ≤ 1.5 x {sealed:.0f} + {MOST_BESIDE} = {1.5 * sealed + MOST_BESIDE:.0f}"
     )
 

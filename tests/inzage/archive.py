@@ -29,8 +29,13 @@ _OPENING = (
     "tenant_id", "id", "writer_id", "number", "opened_at", "aansluiting_id", "aansluiting_version", "machtiging_id",
     "machtiging_version", "taaksysteem_tenant_id", "taaksysteem_id", "taaksysteem_version", "acting_oin", "afnemer_id",
     "organisation_oin", "certificate_oin", "fingerprint", "doelbinding", "grondslag", "ontvanger", "verwerkingsactiviteit",
-    "api", "operation", "question_type", "zoekrubrieken", "rubrieken", "user_index", "data_key_id", "sealed", "hash",
+    "api", "operation", "question_shape_id", "user_index", "data_key_id", "sealed", "hash",
 )  # fmt: skip
+_ASKED = ("RaadpleegMetBurgerservicenummer", "010120")
+_SHAPE = (
+    "INSERT INTO register.question_shape VALUES ($1, register.question_shape_of($2, $3, $4), 1, $2, $3, $4) "
+    "RETURNING question_shape_id"
+)
 _CLOSING = (
     "tenant_id", "id", "writer_id", "number", "closed_at", "outcome", "status", "persons", "unidentified",
     "question_bytes", "answer_bytes", "token_us", "upstream_us", "total_us", "data_key_id", "sealed", "hash",
@@ -47,6 +52,7 @@ class Archive:
     world: World
     sealer: RecordSealer | None = None
     data_keys: dict[UUID, DataKey] = field(default_factory=dict)
+    shapes: dict[str, UUID] = field(default_factory=dict)
     number: int = 0
     filler: tuple[UUID, bytes] = (UUID(int=0), b"")
 
@@ -86,6 +92,8 @@ class Archive:
 
     async def _write(self, batch: Sequence["Call"]) -> None:
         known = set(self.data_keys)
+        for rubrieken in sorted({one.rubrieken for one in batch} - self.shapes.keys()):
+            self.shapes[rubrieken] = await self.admin.fetchval(_SHAPE, self.world.tenant_id, *_ASKED, rubrieken)
         openings, closings, persons = [], [], []
         for one in batch:
             opening, closing, found = self._rows(one)
@@ -112,8 +120,7 @@ class Archive:
         opening = (
             tenant_id, one.id, 1, self.number, at, w.aansluiting_id, 1, w.machtiging_id, 1, tenant_id, w.taaksysteem_id,
             1, w.oin, w.afnemer_id, w.oin, w.oin, w.fingerprint, one.doelbinding, "art. 3.5 Wet BRP",
-            "College van burgemeester en wethouders", "Bijstand", "personen", "POST", "RaadpleegMetBurgerservicenummer",
-            "010120", one.rubrieken, one.user, *asked, hashed,
+            "College van burgemeester en wethouders", "Bijstand", "personen", "POST", self.shapes[one.rubrieken], one.user, *asked, hashed,
         )  # fmt: skip
         closing = (
             tenant_id, one.id, 1, self.number, at, "beantwoord", 200, len(one.bsns) or 1, 0, 100, 900, 0, 50_000, 51_000,
