@@ -16,10 +16,11 @@ test: $(VENV)/.dev $(VENV)/.tools check
 search: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -n 2 -m 'hypothesis and not soak' --timeout=0 $(PYTEST_ARGS)
 
-# Traffic of many tenants while everything goes wrong, too long for every day: make soak MINUTES=5 TENANTS=200 SEED=1
+# Too long for every day: traffic of many tenants while everything goes wrong, and the admin API asked at random by its own
+# document; each for so many minutes. make soak MINUTES=5 TENANTS=200 SEED=1
 soak: $(VENV)/.dev
 	MINUTES=$(or $(MINUTES),5) TENANTS=$(or $(TENANTS),200) SEED=$(SEED) \
-	  $(BIN)/python -m pytest -m soak --timeout=0 -s tests/soak $(PYTEST_ARGS)
+	  $(BIN)/python -m pytest -m soak --timeout=0 -s tests/soak tests/openapi $(PYTEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

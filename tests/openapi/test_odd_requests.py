@@ -169,8 +169,8 @@ async def test_everything_wrong_with_a_request_is_told_at_once(stage: Stage):
 
 # Numbers as no address has them. What stands behind a % is no address at all.
 ODD_NUMBERS = [
-    "0", "-1", "+1", "01", "1.0", "1e3", "0x1", "1_0", "1-1", "null", "x", "*", "~", "a" * 5_000, "9" * 19, "9" * 400,
-    str(2**63), str(2**64 + 1), "%31", "%D9%A1", "%2F", "%00", "%2e%2e", "%", "%zz", ";a=1", "1;a=1", "1,2", "$1", "'", "(1)", ":", "@",
+    "0", "-1", "01", "1.0", "1e3", "1_0", "null", "*", "a" * 5_000, "9" * 19, "9" * 400, str(2**63), "%31", "%D9%A1", "%2F",
+    "%00", "%2e%2e", "%zz", "1;a=1", "1,2",
 ]  # fmt: skip
 
 
