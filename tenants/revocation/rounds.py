@@ -1,4 +1,4 @@
-"""One round of revocation: which lists are wanted, fetch what is due, look up every chain, ask OCSP where it is offered.
+"""One round of revocation: look up every chain, fetch the lists that are due, look up again, ask OCSP where it is offered.
 
 A list is asked for anew at least every four hours, each at its own moment, and before it ends; one that cannot be had is
 tried again later each time, up to an hour. What cannot be had stops nothing here: RvIG looks too, and the age of every
@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import pairwise
 from typing import Final
 
 import asyncpg
@@ -20,11 +19,11 @@ import structlog
 from cryptography import x509
 
 from tenants.certificates_chain import find_path
-from tenants.fetch import FetchError, FetchRules, ask, get
+from tenants.fetch import FetchError, FetchRules, get
 from tenants.revocation import rows
 from tenants.revocation.lists import Link, ListRefused, RevocationList, issuer_digest, judge, links_of, read_list
 from tenants.revocation.metrics import RevocationMetrics
-from tenants.revocation.ocsp import make_question, read_answer
+from tenants.revocation.responders import Question, Responders
 from tenants.revocation.rows import Chain, KeptList
 
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -63,15 +62,24 @@ class Rounds:
     metrics: RevocationMetrics
     _chains: dict[tuple[int, int, int], _Read] = field(default_factory=dict)
     _lists: dict[tuple[bytes, str], tuple[bytes, RevocationList]] = field(default_factory=dict)
-    _asked: dict[tuple[int, int], datetime] = field(default_factory=dict)
     _unknown_due: dict[str, datetime] = field(default_factory=dict)
+    responders: Responders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.responders = Responders(self.places.rules, self.metrics, self.places.refresh)
 
     async def work(self, connection: asyncpg.Connection) -> None:
-        """One round. Raises what the database raises; a place that fails is counted."""
+        """One round. Raises what the database raises; a place that fails is counted.
+
+        What is known stops first; then what new lists say; and then what OCSP says. No place that hangs keeps a certificate
+        going that something already says was revoked.
+        """
         now = datetime.now(UTC)
         chains = await rows.list_chains(connection)
         read = await asyncio.to_thread(self._read_chains, chains, now)
         authorities = self._authorities(read.values())
+        lists = self._verified(await rows.list_kept(connection), authorities, now, tells=False)
+        chains = await self._look_up(connection, chains, read, lists, now)
         wanted = {*self._wanted(read.values(), authorities), *await self._recognise(connection, authorities, now)}
         await rows.want(connection, wanted)
         # What nobody wants any more is neither fetched nor alarmed about; it goes by itself.
@@ -79,10 +87,10 @@ class Rounds:
         await self._fetch_due(connection, [one for one in kept if one.is_due], authorities)
         kept = [one for one in await rows.list_kept(connection) if (one.issuer, one.url) in wanted]
         lists = self._verified(kept, authorities, now)
-        for chain in chains:
-            await self._look_up(connection, chain, read[_key(chain)], lists, now)
-        self.metrics.keys_destroyed.inc(await rows.destroy_retired_keys(connection))
+        chains = await self._look_up(connection, chains, read, lists, now)
         self.metrics.show(kept, datetime.now(UTC))
+        self.metrics.keys_destroyed.inc(await rows.destroy_retired_keys(connection))
+        await self._ask(connection, chains, read)
 
     def _read_chains(self, chains: Iterable[Chain], now: datetime) -> dict[tuple[int, int, int], _Read]:
         found = {}
@@ -191,9 +199,17 @@ class Rounds:
         return timedelta(seconds=max(min(self.places.refresh, left / 2), 1.0) * random.uniform(0.75, 1.0))
 
     def _verified(
-        self, kept: Iterable[KeptList], authorities: Mapping[bytes, x509.Certificate], now: datetime
+        self,
+        kept: Iterable[KeptList],
+        authorities: Mapping[bytes, x509.Certificate],
+        now: datetime,
+        *,
+        tells: bool = True,
     ) -> dict[bytes, list[RevocationList]]:
-        """The kept lists, each verified again when it is another than before: what stands in a database can be changed."""
+        """The kept lists, each verified again when it is another than before: what stands in a database can be changed.
+
+        One that cannot be believed is told of once a round.
+        """
         found: dict[bytes, list[RevocationList]] = {}
         remembered = {}
         for one in kept:
@@ -206,7 +222,8 @@ class Rounds:
                 try:
                     known = digest, read_list(one.der, authority, now)
                 except ListRefused as refused:
-                    self._failed(one.issuer.hex()[:16], one.url, refused.code)
+                    if tells:
+                        self._failed(one.issuer.hex()[:16], one.url, refused.code)
                     continue
             remembered[one.issuer, one.url] = known
             found.setdefault(one.issuer, []).append(known[1])
@@ -216,43 +233,42 @@ class Rounds:
     async def _look_up(
         self,
         connection: asyncpg.Connection,
-        chain: Chain,
-        read: _Read,
+        chains: Iterable[Chain],
+        read: Mapping[tuple[int, int, int], _Read],
         lists: Mapping[bytes, Sequence[RevocationList]],
         now: datetime,
-    ) -> None:
-        revoked = judge(read.links, lists, now).revoked
-        if revoked is not None:
+    ) -> list[Chain]:
+        """Stop what the lists say was revoked; return the others."""
+        others = []
+        for chain in chains:
+            revoked = judge(read[_key(chain)].links, lists, now).revoked
+            if revoked is None:
+                others.append(chain)
+                continue
             which = "de uitgever in de keten" if revoked.is_authority else "het certificaat"
             await self._stop(connection, chain, f"CRL: {which} met nummer {revoked.serial:x} is ingetrokken")
-        elif await self._ocsp_says_revoked(chain, read, now):
+        return others
+
+    async def _ask(
+        self, connection: asyncpg.Connection, chains: Iterable[Chain], read: Mapping[tuple[int, int, int], _Read]
+    ) -> None:
+        """Stop what OCSP says was revoked."""
+        by_number = {(one.tenant_id, one.certificate_id): (one, read[_key(one)]) for one in chains}
+        questions = [
+            Question(number, it.path, it.links[0].ocsp[0])
+            for number, (_, it) in by_number.items()
+            if it.links and it.links[0].ocsp
+        ]
+        async for number in self.responders.find_revoked(questions):
+            chain, it = by_number[number]
             await self._stop(
-                connection, chain, f"OCSP: het certificaat met nummer {read.links[0].serial:x} is ingetrokken"
+                connection, chain, f"OCSP: het certificaat met nummer {it.links[0].serial:x} is ingetrokken"
             )
 
     async def _stop(self, connection: asyncpg.Connection, chain: Chain, says: str) -> None:
         if await rows.revoke(connection, chain, says):
             self.metrics.revoked.inc()
             log.error("certificate_revoked", tenant=chain.tenant_id, certificate=chain.certificate_id, says=says)
-
-    async def _ocsp_says_revoked(self, chain: Chain, read: _Read, now: datetime) -> bool:
-        rules, key = self.places.rules, (chain.tenant_id, chain.certificate_id)
-        if rules is None or not read.links or not read.links[0].ocsp or self._asked.get(key, now) > now:
-            return False
-        certificate, issuer = next(pairwise(read.path))
-        self._asked[key] = now + timedelta(seconds=self.places.refresh * random.uniform(0.75, 1.0))
-        headers = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
-        try:
-            answer = await asyncio.to_thread(
-                ask, rules, read.links[0].ocsp[0], make_question(certificate, issuer), headers
-            )
-        except FetchError as error:
-            self.metrics.ocsp.labels(error.code).inc()
-            self._asked[key] = now + timedelta(seconds=min(_LAST_BACK_OFF, self.places.refresh))
-            return False
-        said = read_answer(answer, certificate, issuer, datetime.now(UTC))
-        self.metrics.ocsp.labels(said).inc()
-        return said == "revoked"
 
 
 def _key(chain: Chain) -> tuple[int, int, int]:

@@ -1,5 +1,6 @@
 """A web server that gives out revocation lists and OCSP answers, as CAs do, over plain HTTP; and can do it wrong."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ class Lists:
     responders: dict[str, Callable[[bytes], bytes]] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
     down: bool = False
+    held: set[str] = field(default_factory=set)
+    """Paths that do not answer before `released`."""
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def host(self) -> str:
@@ -35,6 +39,8 @@ class Lists:
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked[request.path] = self.asked.get(request.path, 0) + 1
+        if request.path in self.held:
+            await self.released.wait()
         if self.down:
             return web.Response(status=503)
         if request.method == "POST" and request.path in self.responders:
@@ -57,6 +63,7 @@ async def serving_lists() -> AsyncIterator[Lists]:
         made.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield made
     finally:
+        made.released.set()
         await runner.cleanup()
 
 
