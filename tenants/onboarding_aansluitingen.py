@@ -25,6 +25,8 @@ _FUTURE = "a step is taken on a day that has been."
 
 async def apply_aansluitingen(work: Work, part: TenantPart, credentials: Mapping[str, int]) -> None:
     """Make aansluitingen, or bring them to the certificate, credential and state that the document says."""
+    if not part.aansluitingen:
+        return
     tenant_id = work.tenants[part.oin]
     rows = await work.connection.fetch(
         "SELECT aansluiting_id, afnemer_id, environment, pattern, certificate_id, credential_id, exception_id, state, "
@@ -67,6 +69,8 @@ async def apply_aansluitingen(work: Work, part: TenantPart, credentials: Mapping
                     exception_id,
                 )
             )
+    if not missing:
+        return
     made = await registry.create_aansluitingen(work.connection, tenant_id, missing)
     work.made["aansluiting"] += len(made)
     if work.asks:

@@ -15,6 +15,8 @@ _ENDED = frozenset({"retired", "revoked"})
 
 async def apply_afnemers(work: Work, part: TenantPart) -> None:
     """Make or change afnemers. The OIN of one with an aansluiting never changes: the database refuses it."""
+    if not part.afnemers:
+        return
     tenant_id = work.tenants[part.oin]
     rows = await work.connection.fetch(
         "SELECT afnemer_id, oin, name, kind, gemeentecode, mailbox_id FROM registry.afnemer WHERE tenant_id = $1",
@@ -33,7 +35,8 @@ async def apply_afnemers(work: Work, part: TenantPart) -> None:
         for one in part.afnemers
     ]
     missing = [one for one in wanted if one.afnemer_id not in known]
-    await registry.create_afnemers(work.connection, tenant_id, missing)
+    if missing:
+        await registry.create_afnemers(work.connection, tenant_id, missing)
     work.made["afnemer"] += len(missing)
     for one in wanted:
         if known.get(one.afnemer_id, one) == one:
@@ -49,6 +52,8 @@ async def apply_afnemers(work: Work, part: TenantPart) -> None:
 
 async def apply_certificates(work: Work, part: TenantPart, opened: Opened) -> None:
     """Keep what is new. Raises InputRefused for one that was retired or revoked."""
+    if not part.certificates:
+        return
     tenant_id = work.tenants[part.oin]
     rows = await work.connection.fetch(
         "SELECT certificate_id, fingerprint, state FROM registry.certificate "
@@ -76,6 +81,8 @@ async def apply_certificates(work: Work, part: TenantPart, opened: Opened) -> No
 
 async def apply_credentials(work: Work, part: TenantPart, opened: Opened) -> dict[str, int]:
     """Keep what is new; return number by name. Another secret than the one that is kept is a new version."""
+    if not part.credentials:
+        return {}
     tenant_id = work.tenants[part.oin]
     rows = await work.connection.fetch(
         "SELECT credential_id, afnemer_id, environment, account, client_id, secret_digest, secret_digest_version, "
@@ -99,6 +106,8 @@ async def apply_credentials(work: Work, part: TenantPart, opened: Opened) -> dic
             ends = same["secret_valid_until"] if one.secret_valid_until is None else one.secret_valid_until
             if (same["authentication"], same["secret_valid_until"]) != (one.authentication, ends):
                 await _change_credential(work, tenant_id, same["credential_id"], one.authentication, ends)
+    if not missing:
+        return numbers
     made = await registry.add_credentials(
         work.connection,
         tenant_id,

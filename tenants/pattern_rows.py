@@ -6,6 +6,7 @@ Dates of agreements are days in the Netherlands: each begins and ends at midnigh
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,10 +22,7 @@ _FACTS = """SELECT a.tenant_id, a.aansluiting_id, a.pattern, a.environment, a.af
     x.exception_id, x.afnemer_id AS exception_afnemer_id, x.organisation_oin AS exception_oin, x.holder_oin,
     GREATEST(x.valid_from, l.valid_from) AS exception_from, LEAST(x.valid_until, l.valid_until) AS exception_until,
     x.withdrawn_at IS NOT NULL OR l.withdrawn_at IS NOT NULL OR l.lending_id IS NULL OR h.state IS DISTINCT FROM 'active' AS exception_withdrawn,
-    -- One look per environment of another installation, however many aansluitingen use the certificate.
-    ARRAY(SELECT o.name FROM registry.environment o WHERE o.installation <> e.installation AND EXISTS (
-      SELECT 1 FROM registry.aansluiting b WHERE b.certificate_tenant_id = a.certificate_tenant_id AND b.certificate_id = a.certificate_id
-        AND b.environment = o.name AND b.state NOT IN ('concept', 'beeindigd')) ORDER BY o.name) AS shared_with
+    a.certificate_tenant_id, e.installation
   FROM registry.aansluiting a
   JOIN registry.tenant t ON t.tenant_id = a.tenant_id
   JOIN registry.environment e ON e.name = a.environment
@@ -33,6 +31,14 @@ _FACTS = """SELECT a.tenant_id, a.aansluiting_id, a.pattern, a.environment, a.af
   LEFT JOIN registry.certificate_exception x ON x.tenant_id = a.tenant_id AND x.exception_id = a.exception_id
   LEFT JOIN registry.certificate_lending l ON l.tenant_id = x.holder_tenant_id AND l.lending_id = x.lending_id AND l.to_tenant_id = a.tenant_id
   WHERE ($1::bigint[] IS NULL OR a.tenant_id = ANY ($1)) AND a.state <> 'beeindigd'"""
+# Where each certificate is in use: one look a certificate, however many aansluitingen use it.
+_CERTIFICATES = """WITH used AS MATERIALIZED (
+    SELECT DISTINCT a.certificate_tenant_id, a.certificate_id FROM registry.aansluiting a
+    WHERE ($1::bigint[] IS NULL OR a.tenant_id = ANY ($1)) AND a.state <> 'beeindigd' AND a.certificate_id IS NOT NULL)
+  SELECT DISTINCT u.certificate_tenant_id, u.certificate_id, o.name, o.installation FROM used u
+  JOIN registry.aansluiting b ON b.certificate_tenant_id = u.certificate_tenant_id AND b.certificate_id = u.certificate_id
+  JOIN registry.environment o ON o.name = b.environment
+  WHERE b.state NOT IN ('concept', 'beeindigd') ORDER BY o.name"""
 _AGREEMENTS = """SELECT tenant_id, kind, afnemer_id, party, products, signed_on::timestamp AT TIME ZONE 'Europe/Amsterdam' AS valid_from,
     valid_until::timestamp AT TIME ZONE 'Europe/Amsterdam' AS valid_until, grace_until::timestamp AT TIME ZONE 'Europe/Amsterdam' AS grace_until
   FROM registry.agreement WHERE ($1::bigint[] IS NULL OR tenant_id = ANY ($1)) AND withdrawn_at IS NULL"""
@@ -63,11 +69,17 @@ async def read_pattern_facts(
         products[place] = products.get(place, frozenset()) | _named_products(row["rights"])
         if row["state"] == "active":
             uses[place].append(_use(row))
+    places: dict[tuple[int, int], list[tuple[str, str]]] = defaultdict(list)
+    async for row in connection.cursor(_CERTIFICATES, tenant_ids, prefetch=500):
+        places[row["certificate_tenant_id"], row["certificate_id"]].append((row["name"], row["installation"]))
     facts: dict[int, list[PatternFacts]] = defaultdict(list)
     async for row in connection.cursor(_FACTS, tenant_ids, prefetch=500):
         place = (row["tenant_id"], row["afnemer_id"], row["environment"])
         those = shared.get(row["tenant_id"], ())
-        facts[row["tenant_id"]].append(_facts(row, those, tuple(uses.get(place, ())), products.get(place, frozenset())))
+        in_use = places.get((row["certificate_tenant_id"], row["certificate_id"]), ())
+        elsewhere = tuple(name for name, installation in in_use if installation != row["installation"])
+        found = _facts(row, those, tuple(uses.get(place, ())), products.get(place, frozenset()))
+        facts[row["tenant_id"]].append(replace(found, shared_with=elsewhere) if elsewhere else found)
     return {tenant_id: tuple(found) for tenant_id, found in facts.items()}
 
 
@@ -102,7 +114,6 @@ def _facts(
         exception=_exception(row),
         agreements=agreements,
         uses=uses,
-        shared_with=tuple(row["shared_with"]),
         products=products,
     )
 

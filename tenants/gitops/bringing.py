@@ -92,6 +92,8 @@ async def _bring(work: Work, read: Document, opened: list[Any]) -> Brought:
     await bring(work, Document(tenants=tuple(now for now, _ in parts)), opened)
     waiting: list[Waiting] = []
     for part in read.tenants:
+        if not part.aansluitingen:
+            continue
         async with tenant_scope(work.connection, work.tenants[part.oin], actor=ACTOR):
             waiting += await put_to_use(work, part)
     changes = await _read_changes(work, read)

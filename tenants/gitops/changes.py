@@ -29,13 +29,24 @@ _NO_DIFFERENCE: Final = frozenset({"voorstel", "tenant_key"})
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row that was made, changed or taken away. `fields` has what it was and what it is; secrets are in neither."""
+    """One row that was made, changed or taken away: what it was and what it is, {} for none. Secrets are in neither."""
 
     tenant_oin: str
     action: str
     object: str
     name: str
-    fields: Mapping[str, tuple[Any, Any]]
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+    @property
+    def fields(self) -> dict[str, tuple[Any, Any]]:
+        """What differs, by its name."""
+        before, after = self.before, self.after
+        return {
+            one: (before.get(one), after.get(one))
+            for one in sorted(before.keys() | after.keys())
+            if one not in _LEFT_OUT and before.get(one) != after.get(one)
+        }
 
 
 async def read_changes(connection: asyncpg.Connection, oin: str, tenant_id: int) -> list[Change]:
@@ -54,9 +65,4 @@ def _change(oin: str, row: Mapping[str, Any]) -> Change:
     shown = after or before
     names = _NAMES.get(row["object"], ("name",))
     name = " ".join(str(shown[one]).removeprefix("\\x")[:60] for one in names if shown.get(one) is not None)
-    fields = {
-        one: (before.get(one), after.get(one))
-        for one in sorted(before.keys() | after.keys())
-        if one not in _LEFT_OUT and before.get(one) != after.get(one)
-    }
-    return Change(oin, row["action"], row["object"], name or oin, fields)
+    return Change(oin, row["action"], row["object"], name or oin, before, after)

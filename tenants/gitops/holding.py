@@ -97,6 +97,8 @@ async def put_to_use(work: Work, part: TenantPart) -> list[Waiting]:
 async def find_difference(work: Work, part: TenantPart) -> Difference:
     """Do each of a tenant's held parts, note which changed anything, and take everything back. In the tenant's scope."""
     found = Difference()
+    if not any(getattr(part, name) for name in (*_HELD, "aansluitingen")):
+        return found
     tenant_id = work.tenants[part.oin]
     trial = work.connection.transaction()
     await trial.start()

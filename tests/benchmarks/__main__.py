@@ -18,6 +18,7 @@ from tests.benchmarks.figures import (
     measure_registered,
 )
 from tests.benchmarks.inzage import measure_inzage
+from tests.benchmarks.onboarding import measure_onboarding
 from tests.benchmarks.size import measure_size
 from tests.benchmarks.stalls import measure_stalls
 from tests.benchmarks.trees import measure_sealing, measure_verification
@@ -39,6 +40,7 @@ FIGURES: dict[str, Callable[[Cluster], Coroutine[Any, Any, None]]] = {
     "size": measure_size,
     "stalls": measure_stalls,
     "workers": measure_workers,
+    "onboarding": measure_onboarding,
 }
 
 

@@ -70,10 +70,10 @@ async def brought(connection: asyncpg.Connection, document: Any, directory: Path
 async def accept(
     connection: asyncpg.Connection, tenant_id: int, number: int, role: Literal["beheerder", "auditor"] = "beheerder"
 ) -> Answer:
-    """As the tenant's own beheerder does by POST /v1/voorstellen/…/besluit; or its auditor, who names the article."""
+    """As the tenant's own beheerder does by POST /v1/voorstellen/…/besluit; or its auditor."""
     nothing: Any = None
     rooms = Rooms(nothing, nothing, IDENTITY, REGISTER, 0, {}, nothing, notice_keys=NOTICES)
-    decision = NieuwBesluit(besluit="aanvaard", artikel="art. 9 brief van 27 maart 2026" if role == "auditor" else None)
+    decision = NieuwBesluit(besluit="aanvaard", artikel="brief van 27 maart 2026, par. 2")
     actor = Admin(7 if role == "beheerder" else 8, role, tenant_id)
     asked = Asked(
         rooms, actor, {"nummer": str(number)}, None, decision, tenant_id, 1, f"{role}/{actor.number}", connection
