@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from tenants.admins import Admin, Role, scope_of
 from tenants.api.problems import Refused
+from tenants.api.watching import Watching
 from tenants.beheer_tokens import BeheerTokens
 from tenants.blokkades import Emergency
 from tenants.certificates_opening import Opening
@@ -48,6 +49,7 @@ class Rooms:
     trust: Trust = field(default_factory=Trust)
     emergency: Emergency | None = None
     opening: Opening = field(default_factory=Opening)
+    watching: Watching = field(default_factory=Watching)
 
     def urgently(self) -> "Rooms":
         """The same with the connections that are kept for what cannot wait (`Route.voorrang`)."""

@@ -6,7 +6,7 @@ A test is asked for here and done by a gateway; its steps can be read as they co
 from collections.abc import AsyncIterator
 from typing import Any, Final, cast
 
-from tenants.api.following import NDJSON, Pace, Seen, follow
+from tenants.api.following import NDJSON, Pace, Seen
 from tenants.api.problems import Refused
 from tenants.api.resources import BEHEERDER, CHANGERS, READERS
 from tenants.api.routing import Answer, Asked, Route
@@ -19,6 +19,7 @@ from tenants.api.verbinding_shapes import (
     Verbindingstesten,
     VerbindingstestenVraag,
 )
+from tenants.api.watching import TOO_MANY
 from tenants.rvig_stand import find_stand, lift_stand
 from tenants.scope import tenant_scope
 from tenants.verbindingstesten import (
@@ -64,6 +65,7 @@ async def toon_verbindingstesten(asked: Asked) -> Answer:
     """GET: the tests of an aansluiting, newest first."""
     query = cast("VerbindingstestenVraag", asked.query)
     async with asked.scope() as connection:
+        await _must_exist(connection, asked)
         found = await list_tests(connection, asked.tenant_id, asked.number(), before=query.voor, limit=query.aantal + 1)
     shown = found[: query.aantal]
     volgende = shown[-1].verbindingstest_id if len(found) > len(shown) else None
@@ -82,6 +84,8 @@ async def volg_verbindingstest(asked: Asked) -> Answer:
     """GET: the steps as they come, a JSON object a line, and at the end the test itself; between them how it stands."""
     async with asked.scope() as connection:
         await find_test(connection, asked.tenant_id, asked.number(), asked.number("test"))
+    if asked.rooms.watching.is_full(asked.tenant_id):
+        raise Refused(409, TOO_MANY["code"], TOO_MANY["detail"])
     return Answer(200, None, media_type=NDJSON, lines=_follow(asked, asked.number(), asked.number("test")))
 
 
@@ -116,25 +120,22 @@ async def _must_exist(connection: Any, asked: Asked) -> None:
 
 
 def _follow(asked: Asked, aansluiting: int, number: int) -> AsyncIterator[bytes]:
-    shown = 0
-
-    async def look() -> Seen:
+    async def look(known: int, gives_up: bool) -> Seen:
         """No connection is held between two looks, so that those who watch take none from those who work."""
-        nonlocal shown
         async with (
             asked.rooms.registry.acquire() as connection,
             tenant_scope(connection, asked.tenant_id, actor=asked.actor),
         ):
             # First how it stands, then its steps: the last one was written before it ended.
-            found = await find_test(connection, asked.tenant_id, aansluiting, number)
-            steps = await list_steps(connection, asked.tenant_id, number, after=shown)
+            found = await find_test(connection, asked.tenant_id, aansluiting, number, gives_up=gives_up)
+            # Steps are numbered from one on, without gaps.
+            steps = await list_steps(connection, asked.tenant_id, number, after=known)
         new = [{"stap": _step(step).model_dump(mode="json", by_alias=True)} for step in steps]
-        shown = steps[-1].number if steps else shown
         if found.state in ENDED:
             new.append({"verbindingstest": _shape(found, []).model_dump(mode="json", by_alias=True)})
         return Seen({"toestand": found.state}, new, found.state in ENDED)
 
-    return follow(look, Pace())
+    return asked.rooms.watching.follow((asked.tenant_id, number), look, Pace())
 
 
 def _step(one: StepSeen) -> Verbindingsstap:
@@ -174,7 +175,7 @@ VERBINDINGSTEST_ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "GET", f"{_TESTS}/{{test}}/stappen", "volgVerbindingstest",
         "De stappen zodra ze gezet zijn, één JSON-object per regel, tot de test klaar is.", READERS,
-        volg_verbindingstest, {200: None}, refusals=_ABSENT, of_tenant=True, files=(NDJSON,),
+        volg_verbindingstest, {200: None}, refusals=frozenset({404, 409}), of_tenant=True, files=(NDJSON,),
     ),
     Route(
         "GET", _STANDEN, "standen", "Of RvIG deze aansluiting heeft buitengesloten, sinds wanneer en waarom.", READERS,
