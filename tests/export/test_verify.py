@@ -64,6 +64,17 @@ async def test_an_altered_row_is_named(stage, tmp_path, what):
         assert {fault.code for fault in verdict.faults} == {"altered_row"}
 
 
+async def test_what_two_writers_met_at_once_is_read_once(stage, tmp_path):
+    """Neither waited for the other, so it stands there twice."""
+    await stage.admin.execute("INSERT INTO register.question_shape SELECT tenant_id, question_shape_id, 99, question_type, "
+        "zoekrubrieken, rubrieken FROM register.question_shape")  # fmt: skip
+    await stage.calls.record(stage.world, 5)
+    await stage.seal()
+    for verdict in (await stage.verify(), stage.judge(await stage.export(tmp_path / "export"))):
+        assert verdict.faults == ()
+        assert (verdict.tally.openings, verdict.tally.closings) == (135, 135)
+
+
 async def test_an_altered_row_with_a_hash_that_fits_it_is_named_too(stage):
     id_ = await stage.admin.fetchval("SELECT id FROM register.opening WHERE number = 70")
     await stage.admin.execute("UPDATE register.opening SET doelbinding = 'iets anders' WHERE id = $1", id_)
