@@ -49,9 +49,12 @@ class Lezingen(Shape):
 
 
 class LezingenVraag(QueryShape):
-    door: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
-        default=None, description="Alleen wat deze beheerder of sleutel las, zoals 'door' hem noemt."
-    )
+    door: (
+        Annotated[
+            str, Field(pattern=r"^([a-z]{1,20}/[^\x00-\x1f\x7f]{1,180}|command line \([^()\x00-\x1f\x7f]{1,60}\))$")
+        ]
+        | None
+    ) = Field(default=None, description="Alleen wat deze beheerder of sleutel las, zoals 'door' hem noemt.")
     soort: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")] | None = None
     van: Moment | None = None
     tot: Moment | None = None

@@ -3,6 +3,7 @@
     manifest.json         what it is, its proof and its checkpoints, and every file with its size and SHA-256
     rows-000001.ndjson    the rows in the order of their leaves, so many a file
     data-keys.ndjson      the keys of the sealed bytes: wrapped, or in the clear when the export was opened
+    lezingen.ndjson       who read the register, when, why and about what
     progress.json         only while it is being made: what was asked and which files are whole
 
 A file of rows is written under another name and renamed when it is whole, so that an export that was broken off goes on
@@ -26,6 +27,7 @@ from tenants.timestamps import Stamped
 MANIFEST: Final = "manifest.json"
 PROGRESS: Final = "progress.json"
 DATA_KEYS: Final = "data-keys.ndjson"
+LEZINGEN: Final = "lezingen.ndjson"
 
 
 class ArchiveError(Exception):
@@ -204,6 +206,18 @@ def open_archive(path: Path) -> Iterator[tuple[Mapping[str, Any], Iterator[bytes
         except (KeyError, tarfile.TarError, OSError):
             raise ArchiveError("This is neither a directory nor a tar with an export in it.") from None
         yield _manifest(text), _lines_of_tar(packed)
+
+
+def lines_of_file(path: Path, name: str) -> list[bytes] | None:
+    """The lines of another file of an export; None when it has none of that name, as those of before it had."""
+    if path.is_dir():
+        found = path / name
+        return found.read_bytes().splitlines() if found.exists() else None
+    with tarfile.open(path, "r") as packed:
+        try:
+            return _member(packed, name).read().splitlines()
+        except KeyError:
+            return None
 
 
 def _member(packed: tarfile.TarFile, name: str) -> IO[bytes]:

@@ -19,6 +19,7 @@ import orjson
 from tenants.checkpoints import Checkpoint
 from tenants.export.archive import (
     DATA_KEYS,
+    LEZINGEN,
     MANIFEST,
     PROGRESS,
     ArchiveError,
@@ -33,6 +34,7 @@ from tenants.export.archive import (
     write_json,
 )
 from tenants.export.data_keys import read_data_key_lines
+from tenants.export.lezingen import read_lezing_lines
 from tenants.export.plan import Plan, find_tenant, make_plan
 from tenants.export.rows import BATCH, read_lines
 from tenants.keyring import Keyring
@@ -107,6 +109,7 @@ async def export_register(
             raise ArchiveError("Another export was begun here; take the directory away, or ask the same.")
     files = await _write_rows(recorded, wish, directory, plan, progress, on_progress)
     files.append(await _write_data_keys(recorded, wish, directory))
+    files.append(await _write_lezingen(recorded, wish, directory))
     async with reading_scope(connection, tenant_id, await recorded.number(), actor=wish.actor):
         now = await make_plan(connection, tenant_id, wish.oin, wish.period)
     if len(now.proofs) > len(plan.proofs):
@@ -153,6 +156,19 @@ async def _write_data_keys(recorded: RecordedReading, wish: Wish, directory: Pat
     try:
         async for lines in read_data_key_lines(
             recorded.connection, recorded.tenant_id, wish.register, wish.period, actor=recorded.actor
+        ):
+            part.write(lines)
+    except BaseException:
+        part.abandon()
+        raise
+    return part.complete()
+
+
+async def _write_lezingen(recorded: RecordedReading, wish: Wish, directory: Path) -> Written:
+    part = Part(directory / LEZINGEN)
+    try:
+        async for lines in read_lezing_lines(
+            recorded.connection, recorded.tenant_id, wish.period, actor=recorded.actor
         ):
             part.write(lines)
     except BaseException:

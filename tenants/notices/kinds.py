@@ -20,7 +20,8 @@ ALL: Final[tuple[ContactKind, ...]] = ("technisch", "fg", "nood")
 class Einde:
     """What ends: how it is called, how ending is said, what its end means, and what to do.
 
-    `operator`: the operator is told too. `urgent`: in the last week the emergency contact is.
+    `operator`: the operator is told too. `urgent`: in the last week the emergency contact is. `days` before it, the nearest
+    first, it is told.
     """
 
     noun: str
@@ -31,6 +32,7 @@ class Einde:
     contacts: tuple[ContactKind, ...] = TECHNISCH
     operator: bool = False
     urgent: bool = False
+    days: tuple[int, ...] = (7, 14, 30, 60, 90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,12 @@ EINDES: Final[Mapping[str, Einde]] = {
         "Aansluiting {nummer} van AfnemerID {afnemer} ({omgeving})", "eindigt", "is geëindigd",
         "Daarna laat zij geen bevraging meer door.", "Verleng de aansluiting als zij nog nodig is (PATCH /v1/aansluitingen).",
         urgent=True,
+    ),
+    "inzagetermijn": Einde(
+        "De termijn van inzageverzoek {nummer}", "loopt af", "is afgelopen",
+        "Binnen vier weken na ontvangst hoort de betrokkene antwoord te hebben (Wet BRP art. 3.22, AVG art. 12).",
+        "Laat uw auditor het verzoek afhandelen (GET /v1/inzageverzoeken?open=true) en vastleggen dat het antwoord is verzonden.",
+        FG, days=(7,),
     ),
 }  # fmt: skip
 

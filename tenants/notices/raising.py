@@ -38,6 +38,7 @@ class Raiser:
         facts = await rows.read_facts(connection, now)
         facts += await rows.read_late_checkpoints(connection, now, self.late_after)
         facts += await rows.read_seal_faults(connection)
+        facts += await rows.read_terms(connection, now)
         facts += await rows.read_orphans(connection, self.orphan_after)
         slow = self.looked_at is None or now - self.looked_at >= _SLOW_EVERY
         if slow:

@@ -105,6 +105,18 @@ async def read_seal_faults(connection: asyncpg.Connection) -> list[Fact]:
     ]  # fmt: skip
 
 
+async def read_terms(connection: asyncpg.Connection, now: datetime) -> list[Fact]:
+    """Requests for inzage whose four weeks end soon or ended, and that nobody closed."""
+    rows = await connection.fetch("SELECT tenant_id, inzageverzoek_id, due_at FROM register.inzagetermijnen($1)", now)
+    return [
+        Fact(
+            row["tenant_id"], "inzagetermijn", str(row["inzageverzoek_id"]), "", None, row["due_at"],
+            facts={"nummer": row["inzageverzoek_id"]},
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
 async def read_orphans(connection: asyncpg.Connection, older_than: timedelta) -> list[Fact]:
     """Calls without closing: once per tenant, kind of register and day."""
     rows = await connection.fetch(

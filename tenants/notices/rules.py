@@ -68,11 +68,11 @@ def notices_of(facts: Iterable[Fact], now: datetime) -> list[Notice]:
     return [notice for fact in facts if (notice := _notice(fact, now)) is not None]
 
 
-def threshold_of(due_at: datetime, now: datetime) -> str | None:
+def threshold_of(due_at: datetime, now: datetime, thresholds: Iterable[int] = THRESHOLDS) -> str | None:
     """How near an end is; None when it is not near."""
     if due_at <= now:
         return ENDED
-    return next((str(days) for days in THRESHOLDS if due_at - now <= timedelta(days=days)), None)
+    return next((str(days) for days in thresholds if due_at - now <= timedelta(days=days)), None)
 
 
 def unusual_readings(counts: Mapping[int, Mapping[date, int]], today: date) -> Iterator[Fact]:
@@ -95,7 +95,7 @@ def _notice(fact: Fact, now: datetime) -> Notice | None:
 
 def _of_end(fact: Fact, now: datetime) -> Notice | None:
     kind = EINDES[fact.kind]
-    threshold = None if fact.due_at is None else threshold_of(fact.due_at, now)
+    threshold = None if fact.due_at is None else threshold_of(fact.due_at, now, kind.days)
     if fact.due_at is None or threshold is None:
         return None
     noun = kind.noun.format_map(fact.facts)

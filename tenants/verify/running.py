@@ -5,29 +5,36 @@ from pathlib import Path
 
 import asyncpg
 
-from tenants.export.archive import open_archive, plan_of
+from tenants.export.archive import LEZINGEN, lines_of_file, open_archive, plan_of
+from tenants.export.lezingen import read_lezing_lines
 from tenants.export.plan import Plan, find_tenant, make_plan
 from tenants.export.running import RecordedReading
+from tenants.finding import HIGHEST, LOWEST, windows, years_of
 from tenants.recording import Period, Reading, reading_scope
 from tenants.verify.expecting import Trust, expect, note_timestamps, read_anchors
 from tenants.verify.findings import Fault, Verdict
 from tenants.verify.judging import Judge
+from tenants.verify.readings import Readings
 
 _TELL_EVERY = 10_000
 _MOST_LOOKS = 3
 OnProgress = Callable[[int, int], None]
 
-# Everything that the sealer has passed, in one statement and so at one moment: rows that no leaf stands for show here.
+# How far the sealer was, at one moment. Rows that it has passed are all there from then on: what is counted of them month by month
+# afterwards is what there was, but for what was destroyed meanwhile, with proof.
 _PASSED = """
-SELECT (SELECT t.size FROM register.tree t WHERE t.tenant_id = $1) AS leaves,
-  (SELECT count(*) FILTER (WHERE (o.tx, o.tenant_id, o.id) <= (c.tx, c.after_tenant, c.after_id)) FROM register.opening o, register.seal_cursor c
-    WHERE c.source = 'opening' AND o.tenant_id = $1)
-  + (SELECT count(*) FILTER (WHERE (o.tx, o.tenant_id, o.id) <= (c.tx, c.after_tenant, c.after_id)) FROM register.closing o, register.seal_cursor c
-    WHERE c.source = 'closing' AND o.tenant_id = $1)
-  + (SELECT count(*) FILTER (WHERE (w.tx, w.tenant_id, w.number) <=
-        (c.tx, c.after_tenant, ('x' || right(replace(c.after_id::text, '-', ''), 16))::bit(64)::bigint))
-    FROM registry.wijziging w, register.seal_cursor c WHERE c.source = 'wijziging' AND w.tenant_id = $1) AS rows
+SELECT t.size AS leaves, c.source, c.tx::text AS tx, c.after_tenant, c.after_id,
+  ('x' || right(replace(c.after_id::text, '-', ''), 16))::bit(64)::bigint AS after_number
+FROM register.seal_cursor c LEFT JOIN register.tree t ON t.tenant_id = $1
 """
+_CALLS = (
+    "SELECT count(*) FROM register.{} o WHERE o.tenant_id = $1 AND o.id >= $2 AND o.id < $3 "
+    "AND (o.tx, o.tenant_id, o.id) <= ($4::text::xid8, $5::bigint, $6::uuid)"
+)
+_WIJZIGINGEN = (
+    "SELECT count(*) FROM registry.wijziging w WHERE w.tenant_id = $1 "
+    "AND (w.tx, w.tenant_id, w.number) <= ($2::text::xid8, $3::bigint, $4::bigint)"
+)
 
 
 def verify_archive(path: Path, trust: Trust, on_progress: OnProgress) -> Verdict:
@@ -36,12 +43,17 @@ def verify_archive(path: Path, trust: Trust, on_progress: OnProgress) -> Verdict
         plan = plan_of(manifest)
         expected, faults = expect(plan, trust)
         judge = Judge(expected)
+        readings = Readings(whole=manifest.get("period") is None)
         first, until = plan.span
-        take = judge.take
+        take, hear = judge.take, readings.take
         for count, line in enumerate(lines, 1):
             take(line)
+            hear(line)
             if count % _TELL_EVERY == 0:
                 on_progress(count, until - first)
+    records = lines_of_file(path, LEZINGEN)
+    if records is not None:
+        faults += readings.judge(records)
     return _verdict(plan, judge, faults, trust, ())
 
 
@@ -78,20 +90,42 @@ async def _look(
     async with reading_scope(connection, tenant_id, await recorded.number(), actor=actor):
         plan = await make_plan(connection, tenant_id, oin, period, read_anchors(trust))
     expected, faults = expect(plan, trust)
-    judge = Judge(expected)
+    judge, readings = Judge(expected), Readings(whole=period is None)
     first, until = plan.span
     async for lines in recorded.stream(plan.span):
         for line in lines:
             judge.take(line)
+            readings.take(line)
         on_progress(judge.tally.rows, until - first)
     notes = [f"the sealer noted: {fault}" for fault in plan.faults]
     if plan.tree_size > expected.signed.size:
         notes.append(f"{plan.tree_size - expected.signed.size} leaves are newer than the last checkpoint")
     if period is None:
-        async with reading_scope(connection, tenant_id, await recorded.number(), actor=actor):
-            row = await connection.fetchrow(_PASSED, tenant_id)
-        faults += _uncounted(row["rows"], (row["leaves"] or 0) - judge.tally.gone)
+        rows, leaves = await _count_passed(recorded)
+        faults += _uncounted(rows, leaves - judge.tally.gone)
+    records = [line async for lines in read_lezing_lines(connection, tenant_id, period, actor=actor) for line in lines]
+    faults += readings.judge(records)
     return plan, _verdict(plan, judge, faults, trust, tuple(notes))
+
+
+async def _count_passed(recorded: RecordedReading) -> tuple[int, int]:
+    """Rows that the sealer has passed, and leaves that it has made; a month at a time, so that no step takes long."""
+    connection, tenant_id, actor = recorded.connection, recorded.tenant_id, recorded.actor
+    async with reading_scope(connection, tenant_id, await recorded.number(), actor=actor):
+        cursors = {row["source"]: row for row in await connection.fetch(_PASSED, tenant_id)}
+        years = await years_of(connection, tenant_id)
+        last = cursors["wijziging"]
+        rows: int = await connection.fetchval(
+            _WIJZIGINGEN, tenant_id, last["tx"], last["after_tenant"], last["after_number"]
+        )
+    for low, high in windows(years, LOWEST, HIGHEST):
+        for source in ("opening", "closing"):
+            last = cursors[source]
+            async with reading_scope(connection, tenant_id, await recorded.number(), actor=actor):
+                rows += await connection.fetchval(
+                    _CALLS.format(source), tenant_id, low, high, last["tx"], last["after_tenant"], last["after_id"]
+                )
+    return rows, last["leaves"] or 0
 
 
 def _uncounted(rows: int, leaves: int) -> list[Fault]:
