@@ -194,6 +194,8 @@ async def test_a_period_is_walked_from_its_newest_month_one_partition_at_a_time(
     for place, month in ((0, "203812"), (11, "203801"), (12, "203712")):
         plan, locks = await step(lambda: ids_in_period(reader, world.tenant_id, wanted, *steps[place], 5))  # noqa: B023
         assert touched(plan, "opening") == {f"opening_{month}"}
+        # Which questions name the rubriek is seen once, however many calls asked them.
+        assert {node["Actual Loops"] for node in plan if node.get("Relation Name") == "question_shape"} == {1}
         assert locks < 15
 
 
