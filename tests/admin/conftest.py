@@ -202,6 +202,7 @@ class Stage:
     world: World
     other: World
     recorder: Recorder
+    database: Database
 
 
 @asynccontextmanager
@@ -216,7 +217,9 @@ async def staged(
         ):
             api = Api(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{observed}", furnished.keys, session)
             connection = await asyncpg.connect(made.url("gateway"))
-            yield Stage(api, furnished.world, furnished.other, await Recorder.begin(connection, keyrings.identity))
+            yield Stage(
+                api, furnished.world, furnished.other, await Recorder.begin(connection, keyrings.identity), made
+            )
             await connection.close()
 
 
