@@ -19,6 +19,7 @@ from tenants.blokkades import Emergency
 from tenants.certificates_trust import read_trust
 from tenants.config import TenantsConfig
 from tenants.fetch import read_rules
+from tenants.heavy_reads import places_beside
 from tenants.keyring import read_keyring
 from tenants.logboek.metrics import make_logboek_metrics
 from tenants.logboek.rounds import Export, keep_exporting
@@ -62,6 +63,7 @@ async def tenants_of(config: TenantsConfig) -> AsyncIterator[TenantsProcess]:
             register=read_keyring(config.register_keyring_file, name="register", private=True),
             grace_seconds=config.grace_timeout,
             emergency=Emergency(for_blocks),
+            heavy=places_beside(config.connections),
             trust=read_trust(config.certificate_anchors_directory, config.egress_host_names),
             openapi=make_openapi(ROUTES, {name: value for name, value in contact.items() if value is not None}),
             notice_keys=read_notice_keys(config.notice_keys_file),

@@ -4,6 +4,7 @@ from typing import cast
 
 from tenants.api import controle_shapes as shapes
 from tenants.api.controle_answers import datalek_counted, datalek_measured, gebruiksrapport, steekproef_shape
+from tenants.api.heavy import heavy_read
 from tenants.api.inzage import not_too_much, number_in
 from tenants.api.inzage_answers import file_of
 from tenants.api.problems import Refused
@@ -20,7 +21,7 @@ from tenants.reading import read_calls
 async def trek_steekproef(asked: Asked) -> Answer:
     """POST: draw a sample."""
     wanted = cast("shapes.NieuweSteekproef", asked.body)
-    async with asked.rooms.inzage.acquire() as connection:
+    async with heavy_read(asked) as connection:
         try:
             number = await draw(
                 connection,
@@ -57,7 +58,7 @@ async def lees_steekproef(asked: Asked) -> Answer:
     """POST: the calls of a sample with what they hold; the reading is recorded with its reason."""
     wanted = cast("shapes.LezingVraag", asked.body)
     sample = await _sample(asked)
-    async with asked.rooms.inzage.acquire() as connection, keys_must_open():
+    async with heavy_read(asked) as connection, keys_must_open():
         found = await read_calls(
             connection, asked.rooms.register, asked.tenant_id, sample.ids, actor=asked.by.actor, reason=wanted.reden,
             kind="steekproef",
@@ -94,7 +95,7 @@ async def maak_gebruiksrapport(asked: Asked) -> Answer:
         wanted.volume_vanaf,
         wanted.gebruikers_per_persoon,
     )
-    async with asked.rooms.inzage.acquire() as connection, keys_must_open(), not_too_much():
+    async with heavy_read(asked) as connection, keys_must_open(), not_too_much():
         made = await gebruik_rows.begin(
             connection,
             asked.rooms.register,
@@ -114,7 +115,7 @@ async def maak_datalekrapport(asked: Asked) -> Answer:
     bereik = datalek_rows.Bereik(
         (wanted.periode.van, wanted.periode.tot), filter_of(wanted.taaksysteem, wanted.certificaat), wanted.gebruiker
     )
-    async with asked.rooms.inzage.acquire() as connection, keys_must_open(), not_too_much():
+    async with heavy_read(asked) as connection, keys_must_open(), not_too_much():
         made = await datalek_rows.begin(
             connection,
             asked.rooms.register,

@@ -12,6 +12,7 @@ from typing import Final, cast
 import asyncpg
 
 from tenants.api import inzage_shapes as shapes
+from tenants.api.heavy import heavy_read
 from tenants.api.inzage_answers import correctielijst, file_of, overzicht, stap_shape, verzoek_shape, verzoek_with_whom
 from tenants.api.problems import Refused
 from tenants.api.register import keys_must_open
@@ -137,7 +138,7 @@ async def maak_uitkomst(asked: Asked) -> Answer:
         kind="inzageverzoek", reason=wanted.reden, contents=True, inzageverzoek_id=verzoek.number,
         criteria={"voor": wanted.voor, "vorm": wanted.vorm},
     )  # fmt: skip
-    async with asked.rooms.inzage.acquire() as connection, keys_must_open(), not_too_much():
+    async with heavy_read(asked) as connection, keys_must_open(), not_too_much():
         gathered = await gather(
             connection, asked.rooms.register, asked.tenant_id, betrokkenen.subject, verzoek.period, reading,
             actor=asked.by.actor,
@@ -170,7 +171,7 @@ async def maak_correctielijst(asked: Asked) -> Answer:
     wanted, today = cast("shapes.CorrectieVraag", asked.body), datetime.now(AMSTERDAM).date()
     period: Period = whole_period(today) if wanted.periode is None else (wanted.periode.van, wanted.periode.tot)
     reading = Reading(kind="correctielijst", reason=wanted.reden, contents=True, criteria=in_criteria(wanted.rubrieken))
-    async with asked.rooms.inzage.acquire() as connection, keys_must_open(), not_too_much():
+    async with heavy_read(asked) as connection, keys_must_open(), not_too_much():
         gathered = await gather(
             connection,
             asked.rooms.register,

@@ -26,6 +26,7 @@ _REFUSALS = {
     415: "Geen JSON.",
     422: "Deze Idempotency-Key was van een ander verzoek.",
     428: "If-Match ontbreekt.",
+    429: "Er loopt al te veel tegelijk.",
     431: "Te veel kopregels.",
     500: "Er ging iets mis.",
     503: "De dienst is er even niet.",

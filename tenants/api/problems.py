@@ -26,6 +26,7 @@ _TITLES = {
     415: "Dit soort inhoud wordt niet gelezen.",
     422: "Dit verzoek is een ander dan eerst.",
     428: "Noem de versie die je gezien hebt.",
+    429: "Er loopt al te veel tegelijk.",
     431: "Het verzoek heeft te veel kopregels.",
     500: "Er ging iets mis.",
     503: "De dienst is er even niet.",

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from tenants import protocolregels
+from tenants.api.heavy import heavy_read
 from tenants.api.problems import Refused
 from tenants.api.register_shapes import (
     Afsluiting,
@@ -40,7 +41,7 @@ async def zoek_protocolregels(asked: Asked) -> Answer:
         asked=wanted.ook_gevraagd,
         wanted=filter_of(wanted.taaksysteem, wanted.certificaat, wanted.doelbinding, wanted.rubrieken, wanted.uitkomst),
     )
-    async with asked.rooms.inzage.acquire() as connection, keys_must_open():
+    async with heavy_read(asked) as connection, keys_must_open():
         found = await search(
             connection, asked.rooms.register, asked.tenant_id, made, actor=asked.by.actor, reason=wanted.reden
         )

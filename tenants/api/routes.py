@@ -98,6 +98,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         roles=frozenset({"auditor"}),
         endpoint=zoek_protocolregels,
         answers={200: Protocolregels},
+        refusals=frozenset({429}),
         body=Zoekvraag,
     ),
     Route(

@@ -21,6 +21,7 @@ from tenants.beheer_tokens import BeheerTokens
 from tenants.blokkades import Emergency
 from tenants.certificates_opening import Opening
 from tenants.certificates_trust import Trust
+from tenants.heavy_reads import HeavyReads
 from tenants.keyring import Keyring
 from tenants.notices.signing import NoticeKeys
 
@@ -48,6 +49,7 @@ class Rooms:
     tokens: BeheerTokens
     trust: Trust = field(default_factory=Trust)
     emergency: Emergency | None = None
+    heavy: HeavyReads = field(default_factory=HeavyReads)
     opening: Opening = field(default_factory=Opening)
     watching: Watching = field(default_factory=Watching)
 
