@@ -41,7 +41,7 @@ VERBINDING_CASES: Final[dict[tuple[str, str], dict[str, Any]]] = {
     },
     ("POST", f"{_CREDENTIAL}/uitfasering"): _case(f"{_CREDENTIAL}/uitfasering", _UNSEEN),
     ("POST", _TEST): _case(_TEST, _CHANGERS, {}),
-    ("GET", _TEST): _case(_TEST, _OWN),
+    ("GET", _TEST): _case(_TEST, _READERS),
     ("GET", f"{_TEST}/{{test}}"): _case(f"{_TEST}/{{test}}", _READERS),
     ("GET", f"{_TEST}/{{test}}/stappen"): _case(f"{_TEST}/{{test}}/stappen", _READERS),
     ("GET", "/v1/aansluitingen/{nummer}/standen"): _case("/v1/aansluitingen/{nummer}/standen", _READERS),
