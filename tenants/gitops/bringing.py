@@ -19,6 +19,7 @@ from tenants.faults import InputRefused
 from tenants.gitops.changes import Change, read_changes
 from tenants.gitops.holding import Waiting, find_difference, put_to_use, split
 from tenants.gitops.proposing import ACTOR, Proposed, propose_difference
+from tenants.gitops.terms import find_other_terms
 from tenants.keyring import Keyring
 from tenants.notices.signing import NoticeKeys
 from tenants.onboarding import Outcome, bring, hold_registry, outcome_of, read_files, refused_by_registry
@@ -129,6 +130,7 @@ async def _ask(work: Work, parts: Iterable[TenantPart]) -> tuple[list[Proposed],
     for number, part in enumerate(parts):
         async with tenant_scope(work.connection, work.tenants[part.oin], actor=ACTOR):
             found = await find_difference(work, part)
+            waiting += await find_other_terms(work, part)
         faults += (f"tenants.{number}: {fault}" for fault in found.faults)
         if found.faults:
             continue

@@ -54,7 +54,9 @@ async def propose_difference(work: Work, part: TenantPart, found: Difference) ->
             async with work.connection.transaction():
                 number = await _propose(work, tenant_id, _configuratie(), _canonical(held))
         except RegistryError as error:
-            waiting.append(Waiting(oin, told(held), str(error).replace("\n", " ")))
+            # What is too large for one voorstel leans on what stands in the one before it.
+            why = "It follows on the voorstel before it." if made else str(error).replace("\n", " ")
+            waiting.append(Waiting(oin, told(held), why))
             continue
         made.append(Proposed(oin, number, held, number in {one.number for one in stood}))
     exceptions, waits = await _propose_exceptions(work, part, stood)

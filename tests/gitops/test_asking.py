@@ -1,17 +1,25 @@
 """What a document asks of tenants, and when: their signature, their exceptions, and the states of their aansluitingen."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import asyncpg
 import pytest
 from click.testing import CliRunner
 
 from gateway.__main__ import main
+from tenants.aansluiting_changes import STEPS
+from tenants.admins import Admin
+from tenants.api.configuratie import breng_configuratie
+from tenants.api.problems import Refused
+from tenants.api.routing import Asked
 from tenants.faults import InputRefused
 from tenants.gitops.bringing import Brought
 from tenants.keyring import dump
+from tenants.onboarding_document import read_document
+from tenants.onboarding_held import HeldPart
 from tenants.onboarding_pairing import pair
+from tenants.onboarding_shapes import Planstap
 from tenants.scope import tenant_scope
 from tests.databases import Database
 from tests.gitops.test_gitops import IDENTITY, OIN, PKI, REGISTER, accept, brought, connection, directory, document
@@ -170,6 +178,18 @@ async def test_another_wish_for_an_exception_takes_back_the_one_that_waits(conne
     assert states == {asked.number: "ingetrokken", other.number: "open"}
 
 
+async def test_another_term_of_what_stands_is_told_and_not_passed_over(connection, document, directory):
+    for _ in range(2):
+        done = await brought(connection, document, directory)
+        for one in done.proposed:
+            await accept(connection, done.outcome.tenants[one.tenant_oin], one.number)
+    mandate = gemeente(document)["mandates"][0]
+    mandate |= {"reason": "SaaS volgens overeenkomst 13", "valid_until": LATER}
+    seen = await brought(connection, document, directory, keep=False)
+    assert not seen.nothing
+    assert why(seen)[f"mandate to {HOLDER}"].startswith("It stands with another reason and another end.")
+
+
 async def test_a_stop_is_done_at_once_and_the_way_back_is_asked(connection, document, directory):
     for _ in range(3):
         done = await brought(connection, document, directory)
@@ -233,6 +253,29 @@ def test_a_restore_is_for_an_empty_registry_and_stands_in_the_history(
     assert (again.exit_code, "for an empty registry" in again.stderr) == (2, True), again.stderr
 
 
+async def test_what_is_too_large_for_one_voorstel_is_asked_in_several(connection, document, directory):
+    one = gemeente(document)
+    first = one["machtigingen"][0]
+    one["machtigingen"] = [
+        {**first, "doelbinding": f"{'lang ' * 80}{number}", "ontvanger": "afdeling " * 50} for number in range(130)
+    ]
+    rounds = []
+    for _ in range(6):
+        done = await brought(connection, document, directory)
+        rounds.append(
+            [(len(it.held.machtigingen), len(it.held.aansluitingen)) for it in done.proposed if it.tenant_oin == OIN]
+        )
+        if done.nothing:
+            break
+        assert {it.why for it in done.waiting if "machtigingen" in it.what} <= {"It follows on the voorstel before it."}
+        for it in done.proposed:
+            await accept(connection, done.outcome.tenants[it.tenant_oin], it.number)
+    assert done.nothing
+    assert sum(count for numbers in rounds for count, _ in numbers) == 130
+    assert len(rounds[0]) + len(rounds[1]) > 1
+    assert set((await state(connection, done.outcome.tenants[OIN])).values()) == {"productie"}
+
+
 def test_of_several_with_one_name_each_finds_its_own_row() -> None:
     found = pair(
         ["b", "a", "c", "d"],
@@ -242,3 +285,45 @@ def test_of_several_with_one_name_each_finds_its_own_row() -> None:
         is_same=lambda part, row: (part, row) in {("a", 1), ("c", 2)},
     )
     assert found == [("b", 3), ("a", 1), ("c", 2), ("d", None)]
+
+
+async def test_who_administers_by_a_mandate_gives_and_lends_nothing_by_a_document_either(
+    connection, document, directory
+):
+    done = await brought(connection, document, directory)
+    tenant_id = done.outcome.tenants[OIN]
+    admin = Admin(3, "beheerder", 99).for_tenant(tenant_id, 1)
+    for body in (
+        HeldPart.model_validate({"mandates": [{"to": HOLDER, "reason": "Zichzelf"}]}),
+        HeldPart.model_validate({"certificate_lendings": [{"to": HOLDER, "reason": "Zichzelf"}]}),
+    ):
+        nothing: Any = None
+        asked = Asked(nothing, admin, {}, None, body, tenant_id, actor=admin.actor, connection=connection)
+        with pytest.raises(Refused) as told:
+            await breng_configuratie(asked)
+        assert told.value.code == "nietVanDezeTenant"
+    async with tenant_scope(connection, tenant_id, actor="test"):
+        assert await connection.fetchval("SELECT count(*) FROM registry.mandate") == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["https://idp.example/x?y", "https://naam:geheim@idp.example", "https://idp.example/#x", "https://:1"]
+)
+def test_an_address_that_the_api_refuses_a_document_may_not_have_either(document: dict[str, Any], url: str) -> None:
+    for name in ("issuer", "jwks_url"):
+        idp = {
+            "name": "idp",
+            "issuer": "https://idp.example",
+            "jwks_url": "https://idp.example/jwks",
+            "audience": "x",
+            name: url,
+        }
+        gemeente(document)["idps"] = [idp]
+        with pytest.raises(InputRefused) as told:
+            read_document(document)
+        assert told.value.faults[0].startswith(f"tenants.0.idps.0.{name}")
+        assert url not in str(told.value)
+
+
+def test_the_steps_of_a_document_are_those_that_a_beheerder_ticks() -> None:
+    assert set(get_args(Planstap)) == set(STEPS)
