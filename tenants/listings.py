@@ -83,7 +83,7 @@ async def change_row(
 
 
 AFNEMERS: Final = Listing(
-    "afnemer", "afnemer_id", "afnemer_id, oin, name, kind, gemeentecode, mailbox_id, version",
+    "afnemer", "afnemer_id", "afnemer_id, oin, name, kind, gemeentecode, mailbox_id, confirmed_by, version",
     frozenset({"name", "kind", "gemeentecode", "mailbox_id"}),
 )  # fmt: skip
 AANSLUITINGEN: Final = Listing(

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from tenants.certificates import CertificateFacts, read_certificate
-from tenants.faults import InputRefused
+from tenants.faults import InputRefused, NotFound
 from tenants.keyring import Keyring, hash_secret
 from tenants.sealing import make_tenant_year, seal
 
@@ -132,6 +132,19 @@ async def create_afnemer(
     mailbox_id: str | None = None,
 ) -> None:
     await create_afnemers(connection, tenant_id, [NewAfnemer(afnemer_id, oin, name, kind, gemeentecode, mailbox_id)])
+
+
+async def confirm_afnemer(
+    connection: asyncpg.Connection, tenant_id: int, afnemer_id: str, *, by: str, reason: str
+) -> None:
+    """The operator's word that the tenant serves this organisation. The first one stands. Raises NotFound."""
+    found = await connection.fetchval(
+        "UPDATE registry.afnemer SET confirmed_by = COALESCE(confirmed_by, $3), confirmation = COALESCE(confirmation, $4) "
+        "WHERE tenant_id = $1 AND afnemer_id = $2 RETURNING afnemer_id",
+        tenant_id, afnemer_id, by, reason,
+    )  # fmt: skip
+    if found is None:
+        raise NotFound(f"There is no afnemer {afnemer_id} here.")
 
 
 async def add_certificates(

@@ -17,7 +17,7 @@ from tenants.api.resources import (
     show_page,
 )
 from tenants.api.routing import Answer, Asked, Route
-from tenants.api.shapes import Shape
+from tenants.api.shapes import Reden, Shape
 from tenants.listings import AFNEMERS, change_row
 
 Organisatiesoort = Literal["gemeente", "overheidsorgaan", "derde", "samenwerkingsverband"]
@@ -63,6 +63,16 @@ class Afnemer(Shape):
     soort: Organisatiesoort
     gemeentecode: str | None
     berichtenboxnummer: str | None
+    bevestigd: bool = Field(
+        description="Of de operator zag dat de tenant deze organisatie bedient. Nodig voor productie bij een ander OIN dan het "
+        "eigen."
+    )
+
+
+class Bevestiging(Shape):
+    """By what the operator knows that the tenant serves this organisation."""
+
+    reden: Reden
 
 
 class Afnemers(Shape):
@@ -80,6 +90,7 @@ def _shape(row: Any) -> Afnemer:
         soort=row["kind"],
         gemeentecode=row["gemeentecode"],
         berichtenboxnummer=row["mailbox_id"],
+        bevestigd=row["confirmed_by"] is not None,
     )
 
 
@@ -113,6 +124,14 @@ async def wijzig_afnemer(asked: Asked) -> Answer:
         return await show_one(asked, connection, AFNEMERS, _shape, afnemer_id)
 
 
+async def bevestig_afnemer(asked: Asked) -> Answer:
+    """POST: the operator confirms that the tenant serves this organisation. It stands in the tenant's history, with the reason."""
+    wanted, afnemer_id = cast("Bevestiging", asked.body), name_in_path(asked, "afnemerId")
+    async with asked.scope() as connection:
+        await registry.confirm_afnemer(connection, asked.tenant_id, afnemer_id, by=asked.actor, reason=wanted.reden)
+        return await show_one(asked, connection, AFNEMERS, _shape, afnemer_id)
+
+
 AFNEMER_ROUTES: Final[tuple[Route, ...]] = (
     listed("/v1/afnemers", "afnemers", "De afnemers van de tenant.", toon_afnemers, Afnemers, query=BladzijdeOpNaam),
     shown("/v1/afnemers/{afnemerId}", "afnemer", "Een afnemer.", toon_afnemer, Afnemer),
@@ -120,4 +139,10 @@ AFNEMER_ROUTES: Final[tuple[Route, ...]] = (
     changed(
         "/v1/afnemers/{afnemerId}", "wijzigAfnemer", "Wijzig een afnemer.", wijzig_afnemer, AfnemerVerandering, Afnemer
     ),
-)
+    Route(
+        "POST", "/v1/afnemers/{afnemerId}/bevestiging", "bevestigAfnemer",
+        "Bevestig dat de tenant deze andere organisatie bedient; daarvoor gaat er niets van in productie.",
+        frozenset({"operator"}), bevestig_afnemer, {200: Afnemer}, refusals=frozenset({404}), body=Bevestiging,
+        of_tenant=True,
+    ),
+)  # fmt: skip

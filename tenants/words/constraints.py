@@ -26,7 +26,12 @@ WORDS: Final[Mapping[str, tuple[int, str]]] = {
     "aansluiting_tenant_id_exception_id_afnemer_id_organisation_fkey": (
         409, "Deze uitzondering bestaat niet, of geldt niet voor deze afnemer en deze houder.",
     ),
+    "aansluiting_afnemer_is_confirmed": (
+        409,
+        "Deze afnemer heeft een ander OIN dan de tenant, en de operator heeft nog niet bevestigd dat de tenant hem bedient.",
+    ),
     # afnemer
+    "afnemer_is_confirmed_by_operator": (409, "Alleen de operator bevestigt een afnemer."),
     "afnemer_check": (400, "Een gemeente heeft een gemeentecode, en niemand anders heeft er een."),
     "afnemer_gemeentecode_check": (400, "Een gemeentecode heeft vier cijfers."),
     "afnemer_mailbox_id_check": (400, "Een berichtenboxnummer heeft 1 tot 12 cijfers."),

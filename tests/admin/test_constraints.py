@@ -17,7 +17,7 @@ UNION SELECT c.conname FROM pg_constraint c JOIN pg_type t ON t.oid = c.contypid
 OWN = (
     "admin_key_", "answered_request_", "blokkade_", "certificate_", "credential_", "doelbinding_", "environment_",
     "quota_day_", "tenant_key_", "wijziging_", "crl_", "rvig_stand_", "verbindingstest_",
-    "shared_token_", "rate_bucket_",
+    "shared_token_", "rate_bucket_", "history_key_", "operator_",
     "melding_", "bezorging_", "postbus_",
 )  # fmt: skip
 

@@ -101,6 +101,11 @@ CASES: dict[tuple[str, str], Case] = {
         {name: 200 for name in WHO if name not in {None, "operator"}}, tenants=of_wijzigingen
     ),
     ("GET", "/v1/configuratie"): Case(OWN),
+    ("POST", "/v1/afnemers/{afnemerId}/bevestiging"): Case(
+        {"operator": 200},
+        json=lambda _: {"reden": "Mandaat gezien"},
+        path=lambda w: f"/v1/afnemers/{w.afnemer_id}/bevestiging",
+    ),
     ("GET", "/v1/operatorwijzigingen"): Case({"operator": 200}),
     ("GET", "/v1/operatorcontrolepunten"): Case({"operator": 200}),
     # What the operator asks is a voorstel; with nothing in it there is nothing of proef.

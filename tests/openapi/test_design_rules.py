@@ -28,7 +28,7 @@ SECURITY_HEADERS = {
 }
 # What is one thing of a tenant, or is done to one thing: nouns, but no collections.
 SINGLE = {
-    "activering", "besluit", "configuratie", "contracteinde", "csr", "intrekking", "keten", "naleving", "pem", "pkcs12",
+    "activering", "besluit", "bevestiging", "configuratie", "contracteinde", "csr", "intrekking", "keten", "naleving", "pem", "pkcs12",
     "registerbeleid", "terugdraaiing", "uitfasering", "voorgenomen", "webhookgeheim", "zoekvraag", "openapi.json",
     "stappenplan",
 }  # fmt: skip
