@@ -133,7 +133,7 @@ def _endpoint(methods: dict[str, Route], rooms: Rooms, note: Note) -> Callable[[
         except Refused as refusal:
             made, code = _problem(refusal, transaction), refusal.code
         except Exception as error:  # noqa: BLE001 - the boundary: nothing passes it but a problem document
-            trouble = _of_trouble(error)
+            trouble = _of_trouble(error, reads=route.method == "GET")
             made, code = _problem(trouble, transaction), trouble.code
             # The class alone: a text or a traceback may hold what was given.
             log.error("beheer_fout", transactie=transaction, fout=type(error).__name__)  # noqa: TRY400
@@ -153,7 +153,7 @@ def _endpoint(methods: dict[str, Route], rooms: Rooms, note: Note) -> Callable[[
     return endpoint
 
 
-def _of_trouble(error: Exception) -> Refused:
+def _of_trouble(error: Exception, *, reads: bool) -> Refused:
     outage = isinstance(error, (OSError, TimeoutError, WrongRole, asyncpg.InterfaceError, asyncpg.InternalClientError))
     if isinstance(error, asyncpg.PostgresError):
         outage = (error.sqlstate or "")[:2] in _OUTAGES
@@ -161,7 +161,9 @@ def _of_trouble(error: Exception) -> Refused:
         return Refused(
             503,
             "databankNietBereikbaar",
-            "De databank antwoordt niet. Of een wijziging is gelukt, is niet bekend: vraag het na, of herhaal het verzoek.",
+            "De databank antwoordt niet. Herhaal het verzoek."
+            if reads
+            else "De databank antwoordt niet. Of een wijziging is gelukt, is niet bekend: vraag het na, of herhaal het verzoek.",
             headers={"Retry-After": "5"},
         )
     return Refused(
