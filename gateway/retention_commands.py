@@ -5,6 +5,7 @@ and leaves destruction to the sealer, after two of the tenant's own have confirm
 """
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -85,65 +86,91 @@ async def _round(connection: "asyncpg.Connection", backup_days: int) -> str:
     "--opened", "keyring", type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Register keyring file: the archive must be readable when the keys are gone.",
 )  # fmt: skip
+@click.option(
+    "--recipient",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Certificate (PEM, RSA) of the tenant's own that the archive is sealed to.",
+)
 @click.option("--received-by", help="Who of the tenant confirmed that it has the archive and could read it.")
 @click.option("--database-url", envvar="KOPPELPUNT_INZAGE_URL", help="Of a user in the role koppelpunt_inzage.")
 def end_contract(
-    oin: str, archive: Path | None, keyring: Path | None, received_by: str | None, database_url: str | None
+    oin: str,
+    archive: Path | None,
+    keyring: Path | None,
+    recipient: Path | None,
+    received_by: str | None,
+    database_url: str | None,
 ) -> None:
     """Take the next step of the end of a tenant's contract, and say what comes after it. Run it again to go on."""
     with _told():
-        click.echo(_connected(database_url, lambda made: _next_step(made, oin, archive, keyring, received_by)))
+        asked = Asked(oin, archive, keyring, recipient, received_by)
+        click.echo(_connected(database_url, lambda made: _next_step(made, asked)))
 
 
-async def _next_step(
-    connection: "asyncpg.Connection", oin: str, archive: Path | None, keyring: Path | None, received_by: str | None
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was given to `end-contract`; which of it is needed depends on the step."""
+
+    oin: str
+    archive: Path | None
+    keyring: Path | None
+    recipient: Path | None
+    received_by: str | None
+
+
+async def _next_step(connection: "asyncpg.Connection", asked: Asked) -> str:
     from tenants.export.plan import find_tenant  # noqa: PLC0415
     from tenants.faults import InputRefused  # noqa: PLC0415
     from tenants.retention import contract  # noqa: PLC0415
 
-    tenant_id, actor = await find_tenant(connection, oin), _actor()
+    tenant_id, actor = await find_tenant(connection, asked.oin), _actor()
     if not await contract.is_ended(connection, tenant_id, actor=actor):
-        raise InputRefused([f"The tenant with OIN {oin} has not ended: end it in the registry first."])
+        raise InputRefused([f"The tenant with OIN {asked.oin} has not ended: end it in the registry first."])
     steps = await contract.list_steps(connection, tenant_id, actor=actor)
     last = contract.last_kind(steps)
     if last in {None, "ingetrokken"}:
         await contract.note_step(connection, tenant_id, "begonnen", actor=actor)
         last = "begonnen"
-    if last == "begonnen":
-        target, opened = _needed(str(archive or ""), "--archive"), _needed(str(keyring or ""), "--opened")
-        return await _export(connection, tenant_id, oin, Path(target), Path(opened))
+    # What came after the archive that was confirmed: a further one, which is received and confirmed as the first was.
+    if last == "begonnen" or (last == "meebevestigd" and asked.archive is not None):
+        return await _export(connection, tenant_id, asked)
     if last == "geexporteerd":
         digest = steps[-1].digest
-        if archive is not None and contract.digest_of(archive) != digest:
+        if asked.archive is not None and contract.digest_of(asked.archive) != digest:
             raise InputRefused(["This is another archive than the one that was exported."])
-        note = _needed(received_by, "--received-by")
+        note = _needed(asked.received_by, "--received-by")
         await contract.note_step(connection, tenant_id, "ontvangen", actor=actor, digest=digest, note=note)
         return f"received by {note}; {_ask_auditor(digest)}"
-    if last == "meebevestigd" and archive is not None and keyring is not None:
-        # What came after the archive that was confirmed: a further one, which is received and confirmed as the first was.
-        return await _export(connection, tenant_id, oin, archive, keyring)
     return await _after_receipt(connection, tenant_id, steps)
 
 
-async def _export(connection: "asyncpg.Connection", tenant_id: int, oin: str, target: Path, keyring: Path) -> str:
+async def _export(connection: "asyncpg.Connection", tenant_id: int, asked: Asked) -> str:
+    from tenants.export.archive import LEZINGEN, STEEKPROEVEN, VERZOEKEN, open_archive  # noqa: PLC0415
+    from tenants.export.envelope import name_of, read_recipient  # noqa: PLC0415
     from tenants.export.running import Wish, export_register  # noqa: PLC0415
+    from tenants.faults import InputRefused  # noqa: PLC0415
     from tenants.keyring import read_keyring  # noqa: PLC0415
     from tenants.retention import contract  # noqa: PLC0415
 
+    target = Path(_needed(str(asked.archive or ""), "--archive"))
+    keyring = Path(_needed(str(asked.keyring or ""), "--opened"))
+    pem = await asyncio.to_thread(Path(_needed(str(asked.recipient or ""), "--recipient")).read_bytes)
+    recipient = read_recipient(pem)
     wish = Wish(
-        oin, "Einde van het contract: overdracht", _actor(), None, read_keyring(keyring, name="register", private=True)
-    )
+        asked.oin, "Einde van het contract: overdracht", _actor(), None,
+        read_keyring(keyring, name="register", private=True), recipient=recipient,
+    )  # fmt: skip
     if not await asyncio.to_thread(target.exists):
         with show_progress("exporting") as on_progress:
             await export_register(connection, wish, target, on_progress)
-    from tenants.export.archive import open_archive  # noqa: PLC0415
-
     with open_archive(target) as (manifest, _):
-        if (manifest["oin"], manifest["period"], manifest["contents"]) != (oin, None, "opened"):
-            from tenants.faults import InputRefused  # noqa: PLC0415
-
-            raise InputRefused(["What stands there is not the whole, opened register of this tenant."])
+        found = (manifest["oin"], manifest["period"], manifest["contents"], manifest.get("sealed_to"))
+        if found != (asked.oin, None, "opened", name_of(recipient)):
+            raise InputRefused(
+                ["What stands there is not the whole, opened register of this tenant, sealed to this certificate."]
+            )
+        if not {LEZINGEN, VERZOEKEN, STEEKPROEVEN} <= {one["name"] for one in manifest["files"]}:
+            raise InputRefused(["This archive lacks records that are destroyed too: export anew."])
         size = int(manifest["tree_size"])
     digest = contract.digest_of(target)
     await contract.note_step(connection, tenant_id, "geexporteerd", actor=_actor(), digest=digest, tree_size=size)

@@ -4,10 +4,13 @@
     rows-000001.ndjson    the rows in the order of their leaves, so many a file
     data-keys.ndjson      the keys of the sealed bytes: wrapped, or in the clear when the export was opened
     lezingen.ndjson       who read the register, when, why and about what
+    verzoeken.ndjson      requests for inzage and what was done with them
+    steekproeven.ndjson   samples and the verdicts on them
     progress.json         only while it is being made: what was asked and which files are whole
 
 A file of rows is written under another name and renamed when it is whole, so that an export that was broken off goes on
-at the file that it was at. Raises ArchiveError for what is no export.
+at the file that it was at. Nobody but who made it can read it. One that is sealed to a recipient has each file but the manifest as
+an envelope (`.cms`), made as it is written. Raises ArchiveError for what is no export.
 """
 
 import base64
@@ -21,6 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
+from cryptography.x509 import Certificate
+
+from tenants.export.envelope import SUFFIX, Envelope
 from tenants.export.plan import FORMAT, Plan, Proof
 from tenants.timestamps import Stamped
 
@@ -28,6 +34,8 @@ MANIFEST: Final = "manifest.json"
 PROGRESS: Final = "progress.json"
 DATA_KEYS: Final = "data-keys.ndjson"
 LEZINGEN: Final = "lezingen.ndjson"
+VERZOEKEN: Final = "verzoeken.ndjson"
+STEEKPROEVEN: Final = "steekproeven.ndjson"
 
 
 class ArchiveError(Exception):
@@ -63,32 +71,39 @@ class Progress:
 
 @dataclass(slots=True)
 class Part:
-    """A file that is being written; it counts when it is whole."""
+    """A file that is being written; it counts when it is whole. With a recipient only its envelope ever stands on disk."""
 
     path: Path
+    recipient: Certificate | None = None
     lines: int = 0
     octets: int = 0
     _stream: IO[bytes] = field(init=False, repr=False)
+    _envelope: Envelope | None = field(default=None, repr=False)
     _digest: Any = field(default_factory=hashlib.sha256, repr=False)
 
     def __post_init__(self) -> None:
-        self._stream = self.path.with_suffix(".part").open("wb")
+        self._stream = open_own(self.path.with_suffix(".part"))
+        if self.recipient is not None:
+            self._envelope = Envelope(self._stream, self.recipient)
 
     def write(self, lines: Iterable[bytes]) -> None:
         """Append lines, which have no end of their own."""
         for line in lines:
             text = line + b"\n"
-            self._stream.write(text)
+            (self._envelope or self._stream).write(text)
             self._digest.update(text)
             self.lines += 1
             self.octets += len(text)
 
     def complete(self) -> Written:
-        """Make it durable under its own name."""
+        """Make it durable under its own name; what is returned is of what was written to it, sealed or not."""
+        if self._envelope is not None:
+            self._envelope.close()
         self._stream.flush()
         os.fsync(self._stream.fileno())
         self._stream.close()
-        self.path.with_suffix(".part").replace(self.path)
+        suffix = "" if self.recipient is None else SUFFIX
+        self.path.with_suffix(".part").replace(self.path.with_name(self.path.name + suffix))
         return Written(self.path.name, self.lines, self.octets, self._digest.hexdigest())
 
     def abandon(self) -> None:
@@ -96,12 +111,22 @@ class Part:
         self._stream.close()
 
 
+def open_own(path: Path) -> IO[bytes]:
+    """A file that nobody else can read, empty, for writing."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # One that stood there keeps its own mode.
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "wb")
+
+
 def rows_name(number: int) -> str:
     """The name of a file of rows; numbers begin at 1."""
     return f"rows-{number:06d}.ndjson"
 
 
-def head_of(plan: Plan, *, period: tuple[str, str] | None, opened: bool, lines_per_file: int) -> dict[str, Any]:
+def head_of(
+    plan: Plan, *, period: tuple[str, str] | None, opened: bool, lines_per_file: int, sealed_to: str | None = None
+) -> dict[str, Any]:
     """What an export says of itself, all but its files."""
     proof = plan.proof
     return {
@@ -111,6 +136,7 @@ def head_of(plan: Plan, *, period: tuple[str, str] | None, opened: bool, lines_p
         "period": period,
         "contents": "opened" if opened else "sealed",
         "lines_per_file": lines_per_file,
+        "sealed_to": sealed_to,
         "tree_size": plan.tree_size,
         "proof": {
             "checkpoint": proof.checkpoint,
@@ -172,8 +198,8 @@ def read_progress(directory: Path) -> Progress | None:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a file so that a crash leaves the old one or the new one."""
     beside = path.with_suffix(".part")
-    with beside.open("w", encoding="utf-8") as stream:
-        json.dump(value, stream, indent=1, ensure_ascii=False)
+    with open_own(beside) as stream:
+        stream.write(json.dumps(value, indent=1, ensure_ascii=False).encode())
         stream.flush()
         os.fsync(stream.fileno())
     beside.replace(path)
@@ -182,7 +208,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def pack(directory: Path, target: Path, on_file: Callable[[str], None] = lambda _name: None) -> None:
     """Make a tar of a whole export, the manifest first, so that it can be read as a stream."""
     beside = target.with_name(target.name + ".packing")
-    with tarfile.open(beside, "w", format=tarfile.PAX_FORMAT) as packed:
+    with open_own(beside) as stream, tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as packed:
         for path in sorted(directory.iterdir(), key=lambda one: (one.name != MANIFEST, one.name)):
             on_file(path.name)
             packed.add(path, path.name, recursive=False)
@@ -238,12 +264,22 @@ def _manifest(text: bytes) -> Mapping[str, Any]:
     return found
 
 
+def _must_be_open(names: Iterable[str]) -> None:
+    if any(name.startswith("rows-") and name.endswith(SUFFIX) for name in names):
+        raise ArchiveError(
+            f"This export is sealed to a certificate: open its files first (openssl cms -decrypt), without {SUFFIX}, into one directory."
+        )
+
+
 def _lines_of_directory(path: Path) -> Iterator[bytes]:
+    if not any(path.glob("rows-*.ndjson")):
+        _must_be_open(one.name for one in path.iterdir())
     for name in sorted(one.name for one in path.glob("rows-*.ndjson")):
         with (path / name).open("rb") as stream:
             yield from stream
 
 
 def _lines_of_tar(packed: tarfile.TarFile) -> Iterator[bytes]:
+    _must_be_open(packed.getnames())
     for name in sorted(name for name in packed.getnames() if name.startswith("rows-") and name.endswith(".ndjson")):
         yield from _member(packed, name)

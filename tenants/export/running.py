@@ -7,7 +7,7 @@ broken off goes on where it was, with the plan that it began with: the same chec
 import json
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import asyncpg
 import orjson
+from cryptography.x509 import Certificate
 
 from tenants.checkpoints import Checkpoint
 from tenants.export.archive import (
@@ -22,6 +23,8 @@ from tenants.export.archive import (
     LEZINGEN,
     MANIFEST,
     PROGRESS,
+    STEEKPROEVEN,
+    VERZOEKEN,
     ArchiveError,
     Part,
     Progress,
@@ -34,8 +37,10 @@ from tenants.export.archive import (
     write_json,
 )
 from tenants.export.data_keys import read_data_key_lines
+from tenants.export.envelope import name_of
 from tenants.export.lezingen import read_lezing_lines
 from tenants.export.plan import Plan, find_tenant, make_plan
+from tenants.export.records import read_steekproef_lines, read_verzoek_lines
 from tenants.export.rows import BATCH, read_lines
 from tenants.keyring import Keyring
 from tenants.recording import Period, Reading, reading_scope, record_reading
@@ -74,7 +79,10 @@ class RecordedReading:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be exported. Opened when the register keyring is given. `anchors`: older checkpoints to prove against."""
+    """What is to be exported. Opened when the register keyring is given. `anchors`: older checkpoints to prove against.
+
+    With a `recipient` every file but the manifest is sealed to that certificate as it is written.
+    """
 
     oin: str
     reason: str
@@ -83,6 +91,7 @@ class Wish:
     register: Keyring | None = None
     anchors: tuple[Checkpoint, ...] = ()
     lines_per_file: int = LINES_PER_FILE
+    recipient: Certificate | None = None
 
 
 async def export_register(
@@ -100,7 +109,8 @@ async def export_register(
     if progress is None:
         async with reading_scope(connection, tenant_id, await recorded.number(), actor=wish.actor):
             plan = await make_plan(connection, tenant_id, wish.oin, wish.period, wish.anchors)
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)
         progress = Progress(_head(plan, wish))
         _save(directory, progress)
     else:
@@ -108,8 +118,8 @@ async def export_register(
         if _asked(progress.head) != _asked(_head(plan, wish)):
             raise ArchiveError("Another export was begun here; take the directory away, or ask the same.")
     files = await _write_rows(recorded, wish, directory, plan, progress, on_progress)
-    files.append(await _write_data_keys(recorded, wish, directory))
-    files.append(await _write_lezingen(recorded, wish, directory))
+    for name, records in _records(recorded, wish):
+        files.append(await _write_records(wish, directory / name, records))
     async with reading_scope(connection, tenant_id, await recorded.number(), actor=wish.actor):
         now = await make_plan(connection, tenant_id, wish.oin, wish.period)
     if len(now.proofs) > len(plan.proofs):
@@ -137,7 +147,7 @@ async def _write_rows(
     start = first + len(files) * wish.lines_per_file
     while start < until:
         end = min(start + wish.lines_per_file, until)
-        part = Part(directory / rows_name(len(files) + 1))
+        part = Part(directory / rows_name(len(files) + 1), wish.recipient)
         try:
             async for lines in recorded.stream((start, end), wish.register):
                 part.write(lines)
@@ -151,25 +161,19 @@ async def _write_rows(
     return files
 
 
-async def _write_data_keys(recorded: RecordedReading, wish: Wish, directory: Path) -> Written:
-    part = Part(directory / DATA_KEYS)
-    try:
-        async for lines in read_data_key_lines(
-            recorded.connection, recorded.tenant_id, wish.register, wish.period, actor=recorded.actor
-        ):
-            part.write(lines)
-    except BaseException:
-        part.abandon()
-        raise
-    return part.complete()
+def _records(recorded: RecordedReading, wish: Wish) -> Iterator[tuple[str, AsyncIterator[list[bytes]]]]:
+    """What goes beside the rows: each file with its lines."""
+    connection, tenant_id, actor = recorded.connection, recorded.tenant_id, recorded.actor
+    yield DATA_KEYS, read_data_key_lines(connection, tenant_id, wish.register, wish.period, actor=actor)
+    yield VERZOEKEN, read_verzoek_lines(connection, tenant_id, wish.register, wish.period, actor=actor)
+    yield STEEKPROEVEN, read_steekproef_lines(connection, tenant_id, wish.period, actor=actor)
+    yield LEZINGEN, read_lezing_lines(connection, tenant_id, wish.period, actor=actor)
 
 
-async def _write_lezingen(recorded: RecordedReading, wish: Wish, directory: Path) -> Written:
-    part = Part(directory / LEZINGEN)
+async def _write_records(wish: Wish, path: Path, batches: AsyncIterator[list[bytes]]) -> Written:
+    part = Part(path, wish.recipient)
     try:
-        async for lines in read_lezing_lines(
-            recorded.connection, recorded.tenant_id, wish.period, actor=recorded.actor
-        ):
+        async for lines in batches:
             part.write(lines)
     except BaseException:
         part.abandon()
@@ -188,13 +192,16 @@ def _directory_for(target: Path) -> Path:
 
 def _head(plan: Plan, wish: Wish) -> dict[str, Any]:
     period = None if wish.period is None else (wish.period[0].isoformat(), wish.period[1].isoformat())
-    head = head_of(plan, period=period, opened=wish.register is not None, lines_per_file=wish.lines_per_file)
+    head = head_of(
+        plan, period=period, opened=wish.register is not None, lines_per_file=wish.lines_per_file,
+        sealed_to=None if wish.recipient is None else name_of(wish.recipient),
+    )  # fmt: skip
     # As it will be read again, so that both can be compared.
     return dict(json.loads(orjson.dumps(head)))
 
 
 def _asked(head: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(head[name] for name in ("oin", "period", "contents", "lines_per_file"))
+    return tuple(head.get(name) for name in ("oin", "period", "contents", "lines_per_file", "sealed_to"))
 
 
 def _save(directory: Path, progress: Progress) -> None:

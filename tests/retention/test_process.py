@@ -1,6 +1,7 @@
 """The sealer's process destroys by itself, and shows it; the command line says beforehand what goes."""
 
-from datetime import date
+import tarfile
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.__main__ import main
+from tests.export.test_envelope import certificate
 from tests.retention.stage import THIS_YEAR, Past
 from tests.sealer.test_sealer import metric, sealer
 
@@ -59,7 +61,15 @@ async def test_a_contract_ends_step_by_step_by_one_command(past: Past, database,
     keyring.write_text(dump(keyrings.register))
     keyring.chmod(0o600)
     command = ["register", "end-contract", "--tenant", past.world.oin, "--database-url", database.url("inzage")]
-    said = await on_a_thread([*command, "--archive", str(archive), "--opened", str(keyring)])
+    exporting = [*command, "--archive", str(archive), "--opened", str(keyring)]
+    assert "--recipient is needed" in await on_a_thread(exporting)
+    recipient = tmp_path / "recipient.pem"
+    recipient.write_bytes(certificate(begins=datetime.now(UTC) - timedelta(1), ends=datetime.now(UTC) + timedelta(1)))
+    said = await on_a_thread([*exporting, "--recipient", str(recipient)])
+    assert archive.stat().st_mode & 0o077 == 0
+    # Nothing of the register stands there in the clear: what is readable is the manifest.
+    with tarfile.open(archive) as packed:
+        assert {one.rpartition(".")[2] for one in packed.getnames() if one != "manifest.json"} == {"cms"}
     assert "hand it over" in said
     digest = said.split("SHA-256 ")[1].split()[0]
     assert "--received-by is needed" in await on_a_thread(command)
