@@ -207,20 +207,6 @@ def _tls(settings: ServeSettings) -> dict[str, Any]:
     }
 
 
-async def serve_strictly(
-    app: Application,
-    *,
-    bind: str,
-    shutdown: asyncio.Event,
-    certificate_file: Path | None = None,
-    key_file: Path | None = None,
-    ready: Callable[[int], None] | None = None,
-) -> None:
-    """`serve` with the arguments of `tenants.serve.serve`: the admin API is read as strictly as the calls."""
-    settings = ServeSettings(bind, certificate_file, key_file)
-    await serve(app, settings, shutdown=shutdown, ready=ready)
-
-
 async def _listening(settings: ServeSettings) -> list[socket.socket]:
     if settings.listen_fd is not None:
         return [socket.socket(fileno=settings.listen_fd)]
