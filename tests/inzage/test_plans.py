@@ -12,8 +12,11 @@ import asyncpg
 import pytest
 
 from gateway.pki import Pki
+from tenants.asked_about import silent_ids
 from tenants.finding import Filter, bounds_of, ids_in_period, ids_of_person, ids_of_user, month_floor, windows
 from tenants.inzage.gathering import gather
+from tenants.inzage.gebruik_rows import asked_by_many, begin
+from tenants.inzage.steekproeven import draw
 from tenants.model import Bsn
 from tenants.recording import Reading, reading_scope, record_reading
 from tenants.register_keys import find_person
@@ -208,6 +211,38 @@ async def test_a_user_is_found_by_index(
     (name,) = {node["Index Name"] for node in plan if "Index Name" in node and "opening" in node["Index Name"]}
     assert "user_index" in name
     assert locks < 15
+
+
+async def test_who_was_asked_about_in_vain_is_looked_for_in_one_month_at_a_time(
+    reader: asyncpg.Connection, world: World, step: Step
+):
+    low, high = month_floor(2034, 9), month_floor(2034, 10)
+    plan, locks = await step(lambda: silent_ids(reader, world.tenant_id, Filter(), None, low, high, 200))
+    assert touched(plan, "opening") == {"opening_203409"}
+    assert touched(plan, "closing") == {"closing_203409"}
+    assert locks < 25
+
+
+async def test_a_report_of_use_joins_one_month_at_a_time_and_a_sample_is_drawn_from_one(
+    reader: asyncpg.Connection, keyrings: Keyrings, world: World
+):
+    quarter = (datetime(2034, 4, 10, tzinfo=UTC), datetime(2034, 7, 5, tzinfo=UTC))
+    tenant_id = world.tenant_id
+    made = await begin(reader, keyrings.register, tenant_id, [], quarter, actor=ACTOR, reason="Plan")
+    months = ["203404", "203405", "203406", "203407"]
+    with statements(reader) as joins:
+        await asked_by_many(made, 2)
+    with statements(reader) as lots:
+        await draw(reader, tenant_id, quarter, 5, actor=ACTOR, reason="Plan")
+    found: dict[str, list[set[str]]] = {"joins": [], "lots": []}
+    async with reading_scope(reader, tenant_id, made.reading, actor=ACTOR):
+        for name, seen in (("joins", joins), ("lots", lots)):
+            for query, arguments in seen:
+                if "register.opening" in query:
+                    found[name].append(touched(await explained(reader, query, arguments), "opening"))
+    of_months = [{f"opening_{one}"} for one in months]
+    assert found["joins"][:4] == of_months
+    assert found["lots"] == [one for one in of_months for _ in range(2)]
 
 
 async def test_an_inzage_of_twenty_years_never_holds_many_locks_at_once(
