@@ -101,6 +101,9 @@ class Connection:
         finally:
             await self.tasks.ended()
             await self._close()
+            # Nothing may point in a ring here: a connection over TLS holds a tenth of a MiB that Python's collector does
+            # not see, and so would come for much too late.
+            self._http = None
 
     async def _send(self, event: Event) -> None:
         """Write, end, or start and stop the clock of an idle connection."""

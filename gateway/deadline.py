@@ -5,6 +5,10 @@ import math
 from collections.abc import Callable
 
 
+def _nothing() -> None:
+    pass
+
+
 class Deadline:
     """Calls `reached` once its time has come, unless it was stopped or set again before. Belongs to one event loop.
 
@@ -38,8 +42,9 @@ class Deadline:
         self._until = math.inf
 
     def end(self) -> None:
-        """Stop for good, and let go of the loop."""
+        """Stop for good, and let go of the loop and of whoever waited."""
         self.stop()
+        self._reached = _nothing
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
