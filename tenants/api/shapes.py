@@ -17,6 +17,7 @@ from pydantic import (
     field_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from tenants.written import OF_PARAMETERS, Moment
 
@@ -74,8 +75,13 @@ class Shape(BaseModel):
     )
 
 
+def _is_no_text(character: str) -> bool:
+    """Whether it is a control character, half a pair, or what stands in the place of bytes that are no UTF-8."""
+    return character == "\ufffd" or unicodedata.category(character) in {"Cc", "Cs"}
+
+
 class QueryShape(Shape):
-    """Query parameters: text that stands for other types."""
+    """Query parameters: text that stands for other types, each a line of it."""
 
     model_config = ConfigDict(strict=False)
 
@@ -83,6 +89,8 @@ class QueryShape(Shape):
     @classmethod
     def _is_written_in_one_way(cls, given: Any, info: ValidationInfo) -> Any:
         annotation = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(given, str) and any(_is_no_text(character) for character in given):
+            raise PydanticCustomError("string_unicode", "Not a text")
         kinds = {annotation, *get_args(annotation)}
         for kind, form in OF_PARAMETERS.items():
             if kind in kinds and isinstance(given, str):
