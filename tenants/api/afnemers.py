@@ -143,6 +143,6 @@ AFNEMER_ROUTES: Final[tuple[Route, ...]] = (
         "POST", "/v1/afnemers/{afnemerId}/bevestiging", "bevestigAfnemer",
         "Bevestig dat de tenant deze andere organisatie bedient; daarvoor gaat er niets van in productie.",
         frozenset({"operator"}), bevestig_afnemer, {200: Afnemer}, refusals=frozenset({404}), body=Bevestiging,
-        of_tenant=True,
+        of_tenant=True, idempotent=True,
     ),
 )  # fmt: skip

@@ -118,13 +118,14 @@ _DECIDING: Final[tuple[Route, ...]] = (
     Route(
         "POST", "/v1/voorstellen/{nummer}/besluit", "besluit", "Aanvaard een voorstel en voer het uit, of weiger het.",
         _OF_TENANT, voorstellen.besluit, {200: voorstel_shapes.Besluit}, refusals=_GONE,
-        body=voorstel_shapes.NieuwBesluit, of_tenant=True, versioned=True, eigen=True,
+        body=voorstel_shapes.NieuwBesluit, of_tenant=True, versioned=True, eigen=True, idempotent=True,
     ),
     Route(
         "POST", "/v1/machtigingen/{nummer}/registerbeleid", "vraagRegisterbeleid",
         "Vraag de auditor toe te staan wat een machtiging buiten het register laat.",
         _BEHEERDER, voorstellen.sta_registerbeleid_toe, {204: None}, refusals=_GONE,
         body=voorstel_shapes.RegisterbeleidVraag, of_tenant=True, versioned=True, vier_ogen=auditor_grants,
+        idempotent=True,
     ),
 )  # fmt: skip
 BEHEER_ROUTES: Final[tuple[Route, ...]] = (*(replace(one, geen_sleutel=True) for one in _NAMING), *_DECIDING)

@@ -83,17 +83,18 @@ CERTIFICATEN_ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST", f"{_ONE}/activering", "activeerCertificaat",
         "Laat aansluitingen er vanaf de volgende bevraging mee vertrekken.", _CHANGERS, activeer, {200: Veranderd},
-        refusals=_CLASHING, body=Activering, of_tenant=True, versioned=True, voorstelbaar=True,
+        refusals=_CLASHING, body=Activering, of_tenant=True, versioned=True, voorstelbaar=True, idempotent=True,
     ),
     Route(
         "POST", f"{_ONE}/terugdraaiing", "draaiCertificaatTerug",
         "Geef elke aansluiting die het gebruikt het vorige certificaat terug.", _CHANGERS, draai_terug,
-        {200: Veranderd}, refusals=_CLASHING, of_tenant=True, versioned=True, voorstelbaar=True,
+        {200: Veranderd}, refusals=_CLASHING, of_tenant=True, versioned=True, voorstelbaar=True, idempotent=True,
     ),
     Route(
         "POST", f"{_ONE}/uitfasering", "faseerCertificaatUit",
         "Beëindig een certificaat dat niets gebruikt; de sleutel wordt na dertig dagen vernietigd.", _CHANGERS,
         faseer_uit, {200: Veranderd}, refusals=_CLASHING, of_tenant=True, versioned=True, voorstelbaar=True,
+        idempotent=True,
     ),
     Route(
         "POST", f"{_ONE}/intrekking", "trekCertificaatIn",

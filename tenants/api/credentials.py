@@ -146,21 +146,22 @@ CREDENTIAL_ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST", f"{_ONE}/pogingen", "probeerCredential", "Vraag er een token mee over een aansluiting, en proef.",
         CHANGERS, probeer_credential, {202: Verbindingstest}, refusals=_CLASHING, body=Poging, of_tenant=True,
+        idempotent=True,
     ),
     Route(
         "POST", f"{_ONE}/activering", "activeerCredential",
         "Laat een aansluiting haar gebruiken vanaf de volgende bevraging; alleen na een geslaagde poging, of met reden.",
         CHANGERS, activeer_credential, {200: Credential}, refusals=_CLASHING, body=CredentialActivering, of_tenant=True,
-        versioned=True, voorstelbaar=True,
+        versioned=True, voorstelbaar=True, idempotent=True,
     ),
     Route(
         "POST", f"{_ONE}/terugdraaiing", "draaiCredentialTerug", "Geef een aansluiting de vorige credential terug.",
         CHANGERS, draai_credential_terug, {200: Credential}, refusals=_CLASHING, body=Poging, of_tenant=True,
-        versioned=True, voorstelbaar=True,
+        versioned=True, voorstelbaar=True, idempotent=True,
     ),
     Route(
         "POST", f"{_ONE}/uitfasering", "faseerCredentialUit", "Beëindig een credential die niets gebruikt, voorgoed.",
         CHANGERS, faseer_credential_uit, {200: Credential}, refusals=_CLASHING, of_tenant=True, versioned=True,
-        voorstelbaar=True,
+        voorstelbaar=True, idempotent=True,
     ),
 )  # fmt: skip

@@ -246,7 +246,7 @@ MANDAAT_ROUTES: Final[tuple[Route, ...]] = (
             f"{_VERZOEK}/besluit", "besluitMandaat", "Ken toe of weiger wat een andere tenant vroeg.", besluit_mandaat,
             Mandaatbesluit, Mandaatverzoek, roles=BEHEERDER, method="POST",
         ),
-        eigen=True,
+        eigen=True, idempotent=True,
     ),
     ended(_VERZOEK, "neemMandaatverzoekTerug", "Neem een verzoek terug.", neem_verzoek_terug, roles=BEHEERDER),
 )  # fmt: skip

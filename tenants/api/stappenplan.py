@@ -92,5 +92,6 @@ STAPPENPLAN_ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST", _PATH, "zetPlanstap", "Zeg dat een stap is gezet, en op welke dag.", CHANGERS, zet_stap, {200: Stappenplan},
         refusals=frozenset({404, 409}), body=StapGezet, of_tenant=True, versioned=True, voorstelbaar=True,
+        idempotent=True,
     ),
 )  # fmt: skip

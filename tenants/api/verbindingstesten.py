@@ -162,7 +162,7 @@ VERBINDINGSTEST_ROUTES: Final[tuple[Route, ...]] = (
         "POST", _TESTS, "vraagVerbindingstest",
         "Test de verbinding met RvIG, stap voor stap, over precies deze identiteit en zonder persoonsgegevens.",
         CHANGERS, vraag_verbindingstest, {202: Verbindingstest}, refusals=frozenset({404, 409}),
-        body=NieuweVerbindingstest, of_tenant=True,
+        body=NieuweVerbindingstest, of_tenant=True, idempotent=True,
     ),
     Route(
         "GET", _TESTS, "verbindingstesten", "Verbindingstesten van een aansluiting, de nieuwste eerst.", READERS,

@@ -108,7 +108,7 @@ class Ground:
         body = {} if case is None or case.json is None else {"json": case.json(self.world)}
         if "aansluiting" in body.get("json", {}):
             body = {"json": {"aansluiting": (self.other if persona.other else self.world).aansluiting_id}}
-        path = route.path.format(**rest | {names[0]: number})
+        path = route.path.format(**{**rest, names[0]: number})
         return await self.api.ask(route.method, path, by=persona.key, headers=headers, **body)
 
 
