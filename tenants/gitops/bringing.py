@@ -92,15 +92,15 @@ async def _bring(work: Work, read: Document, opened: list[Any]) -> Brought:
     parts = [split(part, work.proef) for part in read.tenants]
     await bring(work, Document(tenants=tuple(now for now, _ in parts)), opened)
     waiting: list[Waiting] = []
+    changes: list[Change] = []
     for part in read.tenants:
-        if not part.aansluitingen:
-            continue
-        async with tenant_scope(work.connection, work.tenants[part.oin], actor=ACTOR):
+        tenant_id = work.tenants[part.oin]
+        async with tenant_scope(work.connection, tenant_id, actor=ACTOR):
             waiting += await put_to_use(work, part)
-    changes = await _read_changes(work, read)
+            changes += await read_changes(work.connection, part.oin, tenant_id)
     await check_document(work, read)
     proposed, later = await _ask(work, [part for _, part in parts])
-    return Brought(outcome_of(work), changes, tuple(proposed), (*waiting, *later))
+    return Brought(outcome_of(work), tuple(changes), tuple(proposed), (*waiting, *later))
 
 
 async def _restore(work: Work, read: Document, opened: list[Any]) -> Brought:
@@ -111,16 +111,12 @@ async def _restore(work: Work, read: Document, opened: list[Any]) -> Brought:
             ["There are tenants already: a restore is for an empty registry. `registry apply` asks them."]
         )
     await bring(work, read, opened)
-    return Brought(outcome_of(work), await _read_changes(work, read), ())
-
-
-async def _read_changes(work: Work, read: Document) -> tuple[Change, ...]:
     changes: list[Change] = []
     for part in read.tenants:
         tenant_id = work.tenants[part.oin]
         async with tenant_scope(work.connection, tenant_id, actor=work.actor):
             changes += await read_changes(work.connection, part.oin, tenant_id)
-    return tuple(changes)
+    return Brought(outcome_of(work), tuple(changes), ())
 
 
 async def _ask(work: Work, parts: Iterable[TenantPart]) -> tuple[list[Proposed], list[Waiting]]:

@@ -86,6 +86,8 @@ def split(part: TenantPart, proef: Collection[str]) -> tuple[TenantPart, TenantP
 
 async def put_to_use(work: Work, part: TenantPart) -> list[Waiting]:
     """Tick and move what no beheerder decides on: all in proef, and a stop everywhere. In the tenant's scope."""
+    if not part.aansluitingen:
+        return []
     tenant_id = work.tenants[part.oin]
     in_proef = [one for one in part.aansluitingen if one.environment in work.proef]
     await apply_steps(work, tenant_id, in_proef)
