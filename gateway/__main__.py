@@ -16,6 +16,7 @@ import click
 from gateway.config import ConfigError, GatewayConfig
 from gateway.hardening import forbid_dumps
 from gateway.keys_commands import keys
+from gateway.receipts_command import check_receipts
 from gateway.register_commands import register
 from gateway.registry_commands import registry
 from gateway.retention_commands import end_contract, retention
@@ -43,6 +44,7 @@ main.add_command(register)
 main.add_command(registry)
 main.add_command(verbindingstest)
 register.add_command(retention)
+register.add_command(check_receipts)
 register.add_command(end_contract)
 
 

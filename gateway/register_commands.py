@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TextIO, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -135,35 +135,6 @@ def _verify_operator(key: Path, anchors: tuple[Path, ...], database_url: str | N
     if verdict.faults:
         raise click.exceptions.Exit(1)
     click.echo("everything that was signed is there and whole")
-
-
-@register.command("check-receipts")
-@click.argument("file", type=click.File("r"))
-@_TENANT
-@click.option(
-    "--export", "archive", type=click.Path(exists=True, path_type=Path), help="Check against an export, offline."
-)
-@_REASON
-@_URL
-def check_receipts(
-    file: TextIO, oin: str | None, archive: Path | None, reason: str | None, database_url: str | None
-) -> None:
-    """Check receipts (X-Protocol-Bewijs: id:number:hash, one a line; - for standard input) against the register."""
-    from tenants.verify.receipts import check_archive, check_live, read_receipts  # noqa: PLC0415
-
-    with _told():
-        receipts = read_receipts(file)
-        if archive is not None:
-            checked = check_archive(archive, receipts)
-        else:
-            wanted, why = _needed(oin, "--tenant"), _needed(reason, "--reason")
-            checked = _connected(
-                database_url, lambda made: check_live(made, wanted, receipts, reason=why, actor=_actor())
-            )
-    for receipt, trouble in checked.faults:
-        click.echo(f"line {receipt.line}: {receipt.id}: {trouble}")
-    click.echo(f"{checked.receipts} receipts, {len(checked.faults)} that the register does not answer for")
-    sys.exit(1 if checked.faults else 0)
 
 
 @register.command("make-key")

@@ -58,7 +58,7 @@ def expect(plan: Plan, trust: Trust) -> tuple[Expected, list[Fault]]:
             passed.append((anchor, "forked"))
         else:
             faults += _beside(plan, anchor, signed)
-    destroyed = _destroyed(plan, signed, faults)
+    destroyed = destroyed_of(plan, signed, faults)
     return Expected(plan.tenant_id, signed, plan.proof, tuple(passed), trust.gone_before, destroyed), faults
 
 
@@ -92,7 +92,7 @@ def _faults_of_timestamps(plan: Plan, trust: Trust) -> list[Fault]:
     return faults
 
 
-def _destroyed(plan: Plan, signed: Checkpoint, faults: list[Fault]) -> Destroyed:
+def destroyed_of(plan: Plan, signed: Checkpoint, faults: list[Fault]) -> Destroyed:
     """What proofs of destruction say, of those that stand in the signed tree as what they are."""
     rows = []
     for line in plan.proofs:

@@ -78,11 +78,12 @@ async def test_what_cannot_be_done_ends_with_another_status_than_a_fault(stage, 
         assert "Traceback" not in said
 
 
-async def test_a_pile_of_receipts_is_checked_against_the_register_and_against_an_export(stage, inzage, tmp_path):
+async def test_a_pile_of_receipts_is_checked_against_the_register_and_against_an_export(stage, inzage, key, tmp_path):
     rows = await stage.admin.fetch("SELECT id, number, hash FROM register.closing ORDER BY number")
     receipts = [f"{row['id']}:{row['number']}:{row['hash'].hex()}" for row in rows]
     live = ("check-receipts", "-", "--tenant", stage.world.oin, "--reason", "steekproef")
-    export = ("check-receipts", "-", "--export", await stage.export(tmp_path / "export"))
+    export = ("check-receipts", "-", "--key", key, "--export", await stage.export(tmp_path / "export"))
+    assert (await koppelpunt(*export[:2], *export[4:], stdin=receipts[0], **inzage))[0] == 2
     for arguments in (live, export):
         status, said = await koppelpunt(*arguments, stdin="\n".join([*receipts, ""]), **inzage)
         assert (status, said) == (0, "130 receipts, 0 that the register does not answer for\n")

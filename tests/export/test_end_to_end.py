@@ -50,7 +50,7 @@ async def test_what_a_caller_got_is_what_its_tenant_can_prove(database, tmp_path
     assert (checked.receipts, checked.faults) == (12, [])
     verdict = verify_archive(tmp_path / "export", Trust([key]), quiet)
     assert (verdict.faults, verdict.tally.closings) == ((), 12)
-    assert check_archive(tmp_path / "export", read_receipts(receipts)).faults == []
+    assert check_archive(tmp_path / "export", read_receipts(receipts), Trust([key])).faults == []
     _, rows = read_export(tmp_path / "export")
     closings = [row for row in rows if row["kind"] == "closing"]
     assert {f"{row['row']['id']}:{row['row']['number']}:{row['hash']}" for row in closings} == set(receipts)
