@@ -46,7 +46,7 @@ from gateway.telemetry import CallRecord, note_security
 from gateway.token_request import Token
 from gateway.token_rules import is_refusal, may_be_refusal
 from gateway.tokens import Tokens
-from gateway.upstream import Upstream
+from gateway.upstream import UNREACHED, Upstream
 
 MOST_TRIES = 4
 
@@ -138,25 +138,27 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
         if careful:
             gate.tokens.forgive(choice.aansluiting, choice.environment, choice.api)
         register = gate.registers[choice.environment.kind]
+        record.enter("queue")
         async with gate.upstream.reserve(choice.aansluiting, choice.environment):
-            asked = time.monotonic()
+            asked = record.enter("token")
             token = await gate.tokens.get(choice.aansluiting, choice.environment, choice.api)
-            had = time.monotonic()
+            had = record.enter("open")
             opening = opening_of(row_id, bevraging, caller, choice, register.sealer, asking.question)
             permission = await register.writer.open(opening)
             if isinstance(permission, Stale):
                 # Nothing was recorded and nothing left: the registry has moved on. Read it again, choose again.
+                record.leave()
                 record.choice = None
                 await gate.refresh((choice.aansluiting.tenant_id, caller.taaksysteem.tenant_id))
                 # Its credentials too: one of them may be what was withdrawn, and the taaksysteem is a new version.
                 caller = apply_profile(await gate.authenticate(bevraging), bevraging.headers, gate.snapshot.profiles)
                 record.caller = caller
                 continue
-            opened = time.monotonic()
+            opened = record.enter("send")
             # A crash from here on leaves an opening without a closing: uitkomst onbekend, and visible as such.
             result = await _send(asking, caller, choice, token, permission, gate)
             # A crash here: RvIG may have answered and recorded; nobody got the answer. Still uitkomst onbekend.
-            answered = time.monotonic()
+            answered = record.enter("close")
             contents = read_contents(asking, result)
             refused = isinstance(result, Answered) and is_refusal(choice.environment, result)
             fault = unusable(result, contents, token_refused=refused)
@@ -170,7 +172,7 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
             receipt = await _close(row_id, bevraging, choice, passed, contents, withheld, fault, spent, gate)
             gate.postbus.hear(choice.aansluiting, bevraging, result)
             # Only from here on may a byte of the answer go back.
-        record.spend(token=had - asked, open=opened - had, send=answered - opened, close=time.monotonic() - answered)
+        record.leave()
         if refused:
             gate.tokens.invalidate(token)
             if not repeated:
@@ -183,6 +185,14 @@ async def _carry(bevraging: Bevraging, caller: Caller, gate: Gate, record: CallR
             raise fault or UpstreamUnavailable("geenAntwoord", "RvIG gaf geen antwoord.", sent=True)
         return answer_of(passed, row_id, receipt)
     raise IdentityUnavailable("registratieInBeweging", "De registratie veranderde tijdens de aanroep steeds opnieuw.")
+
+
+def _count(result: Result, choice: Choice, metrics: Metrics) -> None:
+    """Count what RvIG said, or that it said nothing; what did not leave for a reason of ours says nothing of RvIG."""
+    if isinstance(result, Answered):
+        metrics.note_answer(choice.environment.kind, choice.api.name, result.status)
+    elif result.reason in UNREACHED:
+        metrics.note_answer(choice.environment.kind, choice.api.name, None)
 
 
 def _judge(
@@ -210,7 +220,7 @@ async def _send(
     if bevraging.operation != Operation.CONVERSIE:
         # Only a conversion is asked for by media type; everywhere else RvIG takes one value, and it is ours.
         headers.pop("accept", None)
-    return await gate.upstream.send(
+    result = await gate.upstream.send(
         choice.aansluiting,
         choice.environment,
         choice.api,
@@ -222,6 +232,8 @@ async def _send(
         token.value,
         deadline=permission.asked_at + gate.permission_seconds,
     )
+    _count(result, choice, gate.metrics)
+    return result
 
 
 async def _close(

@@ -10,11 +10,14 @@ from functools import lru_cache
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-STEPS = ("token", "open", "send", "close")
+STEPS = ("queue", "token", "open", "send", "close")
+"""What a call spends its time on: waiting for a place at RvIG, its token, its opening, RvIG, its closing."""
+NO_ANSWER: Final = "geen"
+_TOLD_APART: Final = frozenset({401, 403, 429})
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
 TOKEN_OUTCOMES: Final[Mapping[str, str]] = {"tokenIssued": "gelukt", "tokenFailed": "mislukt"}
@@ -30,6 +33,8 @@ class Metrics:
     registry: CollectorRegistry
     call: Callable[[int, str, str], Counter]
     step: Mapping[str, Histogram]
+    whole: Callable[[str], Histogram]
+    answer: Callable[[str, str, str], Counter]
     refusal: Callable[[str], Counter]
     security: Callable[[str], Counter]
     observed: Callable[[str, str], Counter]
@@ -47,9 +52,17 @@ class Metrics:
         for value, read in reads.items():
             gauge.labels(value).set_function(read)
 
+    def show_by(self, name: str, text: str, label: str, read: Callable[[], Mapping[int, int]]) -> None:
+        """Show a value for each number that is there at the scrape; what is not there has none."""
+        self.registry.register(_Numbered(name, text, label, read))
+
     def count_each(self, name: str, text: str, label: str, reads: Mapping[str, Read]) -> None:
         """Show counts that something else keeps, for each of a fixed set of names."""
         self.registry.register(_Counts(name, text, label, reads))
+
+    def note_answer(self, kind: str, api: str, status: int | None) -> None:
+        """Count what RvIG's API said to a call of a kind of environment; None where it gave no answer."""
+        self.answer(kind, api, class_of(status)).inc()
 
     def note_token(self, event: str, tenant_id: int) -> None:
         """Count what the token cache tells."""
@@ -80,6 +93,29 @@ class _Counts(Collector):
         return [family]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Numbered(Collector):
+    """Values by a number of the registry, kept elsewhere."""
+
+    name: str
+    text: str
+    label: str
+    read: Callable[[], Mapping[int, int]]
+
+    def collect(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily(self.name, self.text, labels=[self.label])
+        for number, value in self.read().items():
+            family.add_metric([str(number)], value)
+        return [family]
+
+
+def class_of(status: int | None) -> str:
+    """The word under which a status of RvIG is counted: its class, itself where it says something of its own, or *geen*."""
+    if status is None:
+        return NO_ANSWER
+    return str(status) if status in _TOLD_APART else f"{status // 100}xx"
+
+
 def make_metrics() -> Metrics:
     """Metrics in a registry of their own."""
     registry = CollectorRegistry()
@@ -89,6 +125,19 @@ def make_metrics() -> Metrics:
     )
     seconds = Histogram(
         "koppelpunt_step_seconds", "Time per step of a call", ["step"], buckets=_SECONDS, registry=registry
+    )
+    whole = Histogram(
+        "koppelpunt_call_seconds",
+        "Time of a whole call, by its outcome",
+        ["outcome"],
+        buckets=_SECONDS,
+        registry=registry,
+    )
+    answers = Counter(
+        "koppelpunt_rvig_answers",
+        "What RvIG's APIs said to calls that were let through",
+        ["kind", "api", "status"],
+        registry=registry,
     )
     refusals = Counter("koppelpunt_refusals", "Calls that did not leave, by code", ["code"], registry=registry)
     security = Counter("koppelpunt_security_events", "Events of the security log", ["event"], registry=registry)
@@ -105,6 +154,8 @@ def make_metrics() -> Metrics:
         registry=registry,
         call=lru_cache(maxsize=65_536)(lambda tenant, api, outcome: calls.labels(str(tenant), api, outcome)),
         step={name: seconds.labels(name) for name in STEPS},
+        whole=lru_cache(maxsize=16)(whole.labels),
+        answer=lru_cache(maxsize=4_096)(answers.labels),
         refusal=lru_cache(maxsize=1_024)(refusals.labels),
         security=lru_cache(maxsize=1_024)(security.labels),
         observed=lru_cache(maxsize=1_024)(observed.labels),

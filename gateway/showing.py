@@ -57,6 +57,12 @@ def show_calls(
     )
     metrics.show("koppelpunt_pools", "Connection pools, one per certificate and environment", lambda: len(wires))
     metrics.show("koppelpunt_tokens", "Tokens of RvIG in the cache", lambda: len(tokens))
+    metrics.show_by(
+        "koppelpunt_aansluitingen_without_token",
+        "Aansluitingen that got no token when it was last asked for, by tenant",
+        "tenant",
+        tokens.failing_by_tenant,
+    )
     figures = Figures() if sharing is None else sharing.figures
     metrics.count_each(
         "koppelpunt_tokens_shared",

@@ -48,6 +48,20 @@ class CallRecord:
     status: int = 500
     size: int = 0
     spent: dict[str, float] = field(default_factory=dict)
+    _step: str = ""
+    _since: float = 0.0
+
+    def enter(self, step: str) -> float:
+        """Begin a step, which ends the one before it; return the time. A step that fails ends with the call."""
+        now = time.monotonic()
+        if self._step:
+            self.spent[self._step] = self.spent.get(self._step, 0.0) + now - self._since
+        self._step, self._since = step, now
+        return now
+
+    def leave(self) -> float:
+        """End the step that runs, if one does; return the time."""
+        return self.enter("")
 
     def spend(self, **seconds: float) -> None:
         """Note what the steps took; a second round adds to the first."""
@@ -56,15 +70,18 @@ class CallRecord:
 
     def end(self, outcome: str, code: str, status: int, size: int = 0) -> None:
         """Note how it ended: with which status, and how many bytes of RvIG's answer go back."""
+        self.leave()
         self.outcome, self.code, self.status, self.size = outcome, code, status, size
 
     def write(self, metrics: Metrics) -> None:
         """Count the call and write its one line."""
+        took = self.leave() - self.begun
         caller, choice, bevraging = self.caller, self.choice, self.bevraging
         # A call that was refused before a choice counts for the tenant that asked; one of nobody known for 0.
         asking = 0 if caller is None else caller.taaksysteem.tenant_id
         tenant = asking if choice is None else choice.aansluiting.tenant_id
         metrics.call(tenant, bevraging.api.name, self.outcome).inc()
+        metrics.whole(self.outcome).observe(took)
         # One step of a call has its trace beside it, the longest: that is the one which is looked for.
         longest = max(self.spent, key=self.spent.__getitem__, default=None)
         trace = None if bevraging.trace_id is None else bevraging.trace_id.hex
@@ -89,7 +106,7 @@ class CallRecord:
                 "code": self.code,
                 "status": self.status,
                 "octetten": {"vraag": len(bevraging.body), "antwoord": self.size},
-                "ms": round((time.monotonic() - self.begun) * 1000, 2),
+                "ms": round(took * 1000, 2),
                 "stappen": {step: round(seconds * 1000, 2) for step, seconds in self.spent.items()},
                 "event": "bevraging",
                 "level": "info",

@@ -11,7 +11,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -20,6 +20,7 @@ from gateway.catalogue import Api, Environment
 from gateway.claims import FOREIGN_GEMEENTECODE, check_claims, read_claims
 from gateway.errors import KoppelpuntError, RegisterUnavailable, TokenRefused, TokenUnavailable
 from gateway.sharing import SharedFailure, Sharing, Wanted
+from gateway.token_failing import Failing
 from gateway.token_request import (
     Secrets,
     Token,
@@ -83,6 +84,7 @@ class Tokens:
         self._sharing = sharing
         self._entries: dict[bytes, _Entry] = {}
         self._asks: dict[tuple[int, int, str, str], TokenAsk] = {}
+        self._failing = Failing(self._times.entries)
 
     async def get(self, aansluiting: Aansluiting, environment: Environment, api: Api) -> Token:
         """A token that may be used now. Raises TokenRefused, TokenUnavailable, IdentityUnavailable.
@@ -136,6 +138,10 @@ class Tokens:
         if entry is not None:
             entry.failure, entry.retry_at = None, 0.0
             entry.wanted = replace(entry.wanted, pardoned=True)
+
+    def failing_by_tenant(self) -> Mapping[int, int]:
+        """How many aansluitingen of each tenant got no token when it was last asked for, twice in a row at least."""
+        return self._failing.by_tenant(self._clock())
 
     async def close(self) -> None:
         """End what is under way; who waits for it is cancelled."""
@@ -191,15 +197,18 @@ class Tokens:
         finally:
             entry.flight = None
         entry.wanted = replace(entry.wanted, pardoned=False)
+        name = (ask.aansluiting.tenant_id, ask.aansluiting.aansluiting_id, ask.environment.name, ask.scope)
         if isinstance(outcome, SharedFailure):
             entry.failure, entry.failures = outcome.error, outcome.failures
             entry.retry_at = self._clock() + outcome.wait
+            self._failing.note(name, outcome.failures, self._clock())
             return outcome.error
         if isinstance(outcome, Token):
             life = outcome.expires_at - outcome.issued_at
             entry.token, entry.failure, entry.failures, entry.retry_at = outcome, None, 0, 0.0
             entry.refresh_at = outcome.issued_at + life * (self._times.refresh + self._jitter() * 0.2)
             entry.wanted = Wanted(after=outcome.generation)
+            self._failing.forget(name)
         elif isinstance(outcome, RegisterUnavailable):
             # Nothing was asked, and RvIG has nothing to do with it: no pause grows.
             entry.failure, entry.retry_at = outcome, self._clock() + self._times.unavailable[0]
@@ -207,6 +216,7 @@ class Tokens:
             entry.failure = outcome
             entry.failures += 1
             entry.retry_at = self._clock() + self._pause_after(outcome, entry.failures)
+            self._failing.note(name, entry.failures, self._clock())
             self._notice("tokenFailed", ask.aansluiting)
         return outcome
 

@@ -9,7 +9,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _MAKERS: Final = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram"}
-_SHOWN: Final = {"show": "gauge", "show_each": "gauge", "count_each": "counter"}
+_SHOWN: Final = {"show": "gauge", "show_each": "gauge", "show_by": "gauge", "count_each": "counter"}
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -124,6 +124,7 @@ def test_no_page_is_left_of_an_alert_that_is_gone():
 def test_every_metric_stands_on_its_page_as_the_code_has_it():
     page = (PAGES / "metrics.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(koppelpunt_[a-z_]+)` \| (\w+) \| (.+?) \| .+ \|$", page, re.MULTILINE)
+    assert len({name for name, *_ in rows}) == len(rows), "A metric stands there twice."
     told = {name: (kind, () if labels == "–" else tuple(labels.split(", "))) for name, kind, labels in rows}
     assert told == {one.name: (one.kind, one.labels) for one in all_metrics().values()}
 
