@@ -8,10 +8,11 @@ from pydantic import AwareDatetime, Field
 from tenants.api.problems import Refused, fault
 from tenants.api.resources import CHANGERS
 from tenants.api.routing import Answer, Asked, Route
-from tenants.api.shapes import QueryShape, Shape
+from tenants.api.shapes import MOST_ROWS, QueryShape, Shape
 from tenants.history.standing import last_change, standing_at
 from tenants.onboarding_held import HeldPart, apply_held
 from tenants.onboarding_work import Work
+from tenants.words.kolommen import object_of, table_of, told
 from tenants.written import Moment
 
 ROUTE: Final = "brengConfiguratie"
@@ -39,6 +40,16 @@ class ConfiguratieVraag(QueryShape):
     """Which moment; without one, now."""
 
     op: Moment | None = Field(default=None, description="Het moment; zonder is het nu.")
+    object: str | None = Field(
+        default=None, pattern=r"^[a-z_]{1,40}$", description="Alleen van deze soort, zoals in `/v1/wijzigingen`."
+    )
+    na: int = Field(
+        default=0,
+        ge=0,
+        le=2**31,
+        description="Sla zoveel rijen over: `volgende`, met `op` zoals in het antwoord staat.",
+    )
+    aantal: int = Field(default=MOST_ROWS, ge=1, le=MOST_ROWS)
 
 
 class LaatsteWijziging(Shape):
@@ -50,11 +61,12 @@ class LaatsteWijziging(Shape):
 
 
 class Configuratie(Shape):
-    """All rows as they stood, by table, in the words of `/v1/wijzigingen`. Secrets are never part of it."""
+    """A page of the rows as they stood, by kind, in the words of `/v1/wijzigingen`. Secrets are never part of it."""
 
     op: AwareDatetime
     laatste_wijziging: LaatsteWijziging | None
     objecten: dict[str, list[dict[str, Any]]]
+    volgende: int | None
 
 
 async def breng_configuratie(asked: Asked) -> Answer:
@@ -82,7 +94,8 @@ async def breng_configuratie(asked: Asked) -> Answer:
 
 async def toon_configuratie(asked: Asked) -> Answer:
     """GET: the own tenant's configuration at a moment, from its history."""
-    wanted, now = cast("ConfiguratieVraag", asked.query).op, datetime.now(UTC)
+    query, now = cast("ConfiguratieVraag", asked.query), datetime.now(UTC)
+    wanted = query.op
     if wanted is not None and wanted > now:
         words = "Dit moment moet nog komen; daarvan weet de geschiedenis niets."
         raise Refused(400, "ongeldigVerzoek", words, faults=[fault("query", "op", "later", words)])
@@ -91,8 +104,14 @@ async def toon_configuratie(asked: Asked) -> Answer:
         standing = await standing_at(connection, asked.tenant_id, moment)
         last = await last_change(connection, asked.tenant_id, moment)
     shown = None if last is None else LaatsteWijziging(nummer=last.number, op=last.at, door=last.actor)
-    objecten = {name: [dict(row) for row in rows] for name, rows in standing.items()}
-    return Answer(200, Configuratie(op=moment, laatste_wijziging=shown, objecten=objecten))
+    only = None if query.object is None else table_of(query.object)
+    rows = [(name, row) for name, found in standing.items() if only in {None, name} for row in found]
+    until = query.na + query.aantal
+    objecten: dict[str, list[dict[str, Any]]] = {}
+    for name, row in rows[query.na : until]:
+        objecten.setdefault(object_of(name), []).append(told(name, row))
+    volgende = until if until < len(rows) else None
+    return Answer(200, Configuratie(op=moment, laatste_wijziging=shown, objecten=objecten, volgende=volgende))
 
 
 CONFIGURATIE_ROUTES: Final[tuple[Route, ...]] = (

@@ -10,6 +10,7 @@ from tenants.overviews import TenantSeen, WijzigingenFilter, list_tenants, list_
 from tenants.overviews import Wijziging as Seen
 from tenants.register_presets import years_kept
 from tenants.scope import tenant_scope
+from tenants.words.kolommen import object_of, table_of, told
 
 _VASTLEGGING = {"whole": "volledig", "rubrieken": "rubrieken"}
 _TOESTAND = {"active": "actief", "ended": "beeindigd"}
@@ -57,7 +58,9 @@ def filter_of(asked: Asked) -> WijzigingenFilter:
     if query.van is not None and query.tot is not None and query.van >= query.tot:
         words = "De periode eindigt voor zij begint."
         raise Refused(400, "ongeldigVerzoek", words, faults=[fault("query", "tot", "periode", words)])
-    return WijzigingenFilter(query.aantal + 1, query.voor, query.object, query.door, query.van, query.tot)
+    return WijzigingenFilter(
+        query.aantal + 1, query.voor, table_of(query.object) if query.object else None, query.door, query.van, query.tot
+    )
 
 
 def page_of(asked: Asked, found: Sequence[Seen]) -> Answer:
@@ -65,8 +68,9 @@ def page_of(asked: Asked, found: Sequence[Seen]) -> Answer:
     shown = found[: cast("WijzigingenVraag", asked.query).aantal]
     wijzigingen = [
         Wijziging(
-            nummer=one.number, op=one.at, door=one.actor, actie=cast("Any", one.action), object=one.object,
-            voor=None if one.before is None else dict(one.before), na=None if one.after is None else dict(one.after),
+            nummer=one.number, op=one.at, door=one.actor, actie=cast("Any", one.action), object=object_of(one.object),
+            voor=None if one.before is None else told(one.object, one.before),
+            na=None if one.after is None else told(one.object, one.after),
         )
         for one in shown
     ]  # fmt: skip

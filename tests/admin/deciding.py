@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenants.api.routes import ROUTES
+from tenants.words.kolommen import object_of
 from tests.admin.conftest import Api, Reply
 from tests.worlds import World
 
@@ -68,5 +69,5 @@ class Desk:
     async def history(self, name: str) -> list[tuple[str, str]]:
         """Who did what to one kind of object, oldest first."""
         reply = await self.ask("GET", "/v1/wijzigingen?aantal=200", "auditor")
-        found = [(one["door"], one["actie"]) for one in reply.json["wijzigingen"] if one["object"] == name]
+        found = [(one["door"], one["actie"]) for one in reply.json["wijzigingen"] if one["object"] == object_of(name)]
         return found[::-1]

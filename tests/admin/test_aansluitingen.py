@@ -87,7 +87,7 @@ async def test_a_whole_aansluiting_is_made_again_from_concept_to_productie(api: 
     moved = await patch(api, where, {"toestand": "productie"})
     assert (moved.status, moved.json["toestand"], moved.json["bevindingen"]) == (200, "productie", [])
     history = await api.ask("GET", "/v1/wijzigingen?aantal=1", by="auditor")
-    assert history.json["wijzigingen"][0]["na"]["state"] == "productie"
+    assert history.json["wijzigingen"][0]["na"]["toestand"] == "productie"
     assert history.json["wijzigingen"][0]["door"].startswith("beheerder/")
 
 

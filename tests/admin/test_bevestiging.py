@@ -48,7 +48,7 @@ async def test_of_another_organisation_nothing_goes_to_productie_before_the_oper
     history = await api.ask("GET", "/v1/wijzigingen?object=afnemer&aantal=1", by="beheerder")
     (last,) = history.json["wijzigingen"]
     assert last["door"].startswith("operator/")
-    assert last["na"]["confirmation"] == "Mandaat van 1 november gezien"
+    assert last["na"]["bevestigingsreden"] == "Mandaat van 1 november gezien"
     with pytest.raises(asyncpg.PostgresError) as other:
         # Now it fails, if at all, on what is still missing.
         await to_productie(registrar, world, OTHER["afnemerId"], OTHER["oin"], "beheerder/1")

@@ -45,8 +45,8 @@ async def test_a_mandate_is_granted_as_it_was_asked(api: Api, world: World, othe
         reply = await api.ask(method, mandate, by="other-beheerder", json=body, headers={"If-Match": '"1"'})
         assert reply.status == 404
     history = await api.ask("GET", "/v1/wijzigingen", by="auditor")
-    notes = [one for one in history.json["wijzigingen"] if one["object"] == "mandate_request"]
-    assert [(one["actie"], one["na"]["state"]) for one in notes] == [("update", "granted"), ("insert", "asked")]
+    notes = [one for one in history.json["wijzigingen"] if one["object"] == "mandaatverzoek"]
+    assert [(one["actie"], one["na"]["toestand"]) for one in notes] == [("update", "granted"), ("insert", "asked")]
     assert len({one["door"] for one in notes}) == 2
 
 

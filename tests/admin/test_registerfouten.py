@@ -29,4 +29,4 @@ async def test_the_auditor_sees_a_fault_and_its_answer_and_consents(api: Api, da
     assert (fout["beantwoordDoor"], fout["antwoord"]) == ("command line (root)", "Schijf")
     (antwoord,) = (await api.ask("GET", f"{PATH}/antwoorden", by="auditor")).json["antwoorden"]
     assert (antwoord["toestand"], antwoord["besluitReden"]) == ("ingestemd", "Onderzocht")
-    assert "fout_antwoord" in (await api.ask("GET", "/v1/wijzigingen", by="auditor")).text
+    assert "foutantwoord" in (await api.ask("GET", "/v1/wijzigingen", by="auditor")).text

@@ -48,7 +48,7 @@ def of_regels(found: Any, world: World, other: World) -> set[int]:
 
 
 def of_wijzigingen(found: Any, world: World, other: World) -> set[int]:
-    return {one["na"]["tenant_id"] for one in found["wijzigingen"]}
+    return {one["na"]["tenantId"] for one in found["wijzigingen"]}
 
 
 def of_tenants(found: Any, world: World, other: World) -> set[int]:

@@ -35,7 +35,7 @@ async def test_the_operator_sets_changes_and_ends_a_limit_and_the_tenant_sees_ea
     ended = await api.ask("DELETE", one, by="operator", headers=named | {"If-Match": changed.headers["etag"]})
     assert ended.status == 204
     history = (await api.ask("GET", "/v1/wijzigingen", by="auditor")).json["wijzigingen"]
-    actions = [(change["actie"], change["door"]) for change in history if change["object"] == "rate_limit"]
+    actions = [(change["actie"], change["door"]) for change in history if change["object"] == "snelheidslimiet"]
     assert [action for action, _ in actions] == ["delete", "update", "insert", "insert"]
     assert all(by.startswith("operator/") for _, by in actions)
 

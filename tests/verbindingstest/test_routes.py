@@ -75,7 +75,7 @@ async def test_a_test_is_asked_for_and_followed_and_says_no_secret(here, member,
         assert [one["nummer"] for one in listed.json["verbindingstesten"]] == [shown.json["nummer"]]
         history = await api.ask("GET", "/v1/wijzigingen", by="beheerder")
         of_test = [one for one in history.json["wijzigingen"] if one["object"] == "verbindingstest"]
-        assert [(one["actie"], one["na"]["state"]) for one in of_test] == [
+        assert [(one["actie"], one["na"]["toestand"]) for one in of_test] == [
             ("update", "geslaagd"),
             ("insert", "gevraagd"),
         ]
