@@ -216,6 +216,10 @@ def number_in(asked: Asked) -> int:
 
 @asynccontextmanager
 async def _in_scope(asked: Asked) -> AsyncIterator[asyncpg.Connection]:
+    if asked.connection is not None:
+        async with tenant_scope(asked.connection, asked.tenant_id, actor=asked.by.actor):
+            yield asked.connection
+        return
     async with (
         asked.rooms.inzage.acquire() as connection,
         tenant_scope(connection, asked.tenant_id, actor=asked.by.actor),

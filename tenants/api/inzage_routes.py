@@ -22,6 +22,8 @@ INZAGE_ROUTES: Final[tuple[Route, ...]] = (
         answers={201: inzage_shapes.InzageverzoekMetBetrokkene},
         refusals=frozenset({409}),
         body=inzage_shapes.NieuwInzageverzoek,
+        idempotent=True,
+        anew=inzage.toon_inzageverzoek,
     ),
     Route(
         method="GET",

@@ -43,8 +43,9 @@ async def answer_once(route: Route, asked: Asked, document: bytes, key: str, per
     """
     digest = hashlib.sha256(key.encode()).digest()
     said = f"{route.method} {sorted(asked.path.items())} {route.path}\n{asked.version}\n".encode() + document
+    pool = asked.rooms.registry if route.anew is None else asked.rooms.inzage
     async with (
-        asked.rooms.registry.acquire() as connection,
+        pool.acquire() as connection,
         scope_of(connection, asked.tenant, actor=asked.actor),
     ):
         if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _lock(asked, digest)):
@@ -58,22 +59,36 @@ async def answer_once(route: Route, asked: Asked, document: bytes, key: str, per
             asked.tenant or 0, asked.actor, digest,
         )  # fmt: skip
         if row is not None:
-            return _again(row, asked.rooms.identity, said)
+            again = _again(row, asked.rooms.identity, said)
+            return (
+                again if route.anew is None else await _anew(route.anew, replace(asked, connection=connection), again)
+            )
         made = await perform(route, replace(asked, connection=connection))
-        await _keep(connection, asked, digest, said, made)
+        await _keep(connection, asked, digest, said, made, whole=route.anew is None)
     return made
 
 
-async def _keep(connection: asyncpg.Connection, asked: Asked, digest: bytes, said: bytes, made: Answer) -> None:
+async def _anew(anew: Callable[[Asked], Awaitable[Answer]], asked: Asked, again: Answer) -> Answer:
+    """What was made, as it stands by now, under the status and at the place that were answered."""
+    number = again.headers["Location"].rpartition("/")[2]
+    read = await anew(replace(asked, path={"nummer": number}))
+    return replace(read, status=again.status, headers=again.headers)
+
+
+async def _keep(
+    connection: asyncpg.Connection, asked: Asked, digest: bytes, said: bytes, made: Answer, *, whole: bool
+) -> None:
     hashed, version = _hash(asked.rooms.identity, said)
     headers = {name: value for name, value in made.headers.items() if name in _KEPT}
+    body = None if made.shows_secret or made.body is None else as_bytes(made.body)
+    # Whoever keeps nothing of an answer may not write that column either.
+    columns, values = (", body", ", $9") if whole else ("", "")
     await connection.execute(
-        "INSERT INTO registry.answered_request (tenant_id, actor, key_digest, request_hash, hash_version, status, "
-        "  headers, body, showed_secret) VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9)",
+        "INSERT INTO registry.answered_request (tenant_id, actor, key_digest, request_hash, hash_version, status, "  # noqa: S608
+        f"  headers, showed_secret{columns}) VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8{values})",
         asked.tenant or 0, asked.actor, digest, hashed, version, made.status,
-        json.dumps(headers | ({} if made.version is None else {"ETag": f'"{made.version}"'})),
-        None if made.shows_secret or made.body is None else as_bytes(made.body),
-        made.shows_secret,
+        json.dumps(headers | ({} if made.version is None else {"ETag": f'"{made.version}"'})), made.shows_secret,
+        *([body] if whole else []),
     )  # fmt: skip
 
 

@@ -145,6 +145,8 @@ class Route:
     the header `Koppelpunt-Tenant`.
     `versioned`: reading gives an ETag, and everything else demands If-Match; the endpoint holds the row to it.
     `idempotent`: a POST takes an Idempotency-Key, and is one transaction.
+    `anew`: reads what a POST made, for a request that is sent again. It is of the register: made by the role that reads it,
+    and nothing of its answer is kept but where that is.
     `voorstelbaar`: what the operator asks here becomes a voorstel that the tenant accepts (`tenants.api.proposing`).
     `vier_ogen`: says which role must accept what a beheerder asks here, None for nobody: it becomes a voorstel too.
     `eigen`: of the tenant itself; nobody does it by a mandate.
@@ -169,6 +171,7 @@ class Route:
     idempotent: bool = False
     voorstelbaar: bool = False
     vier_ogen: Callable[[Asked], Awaitable[Literal["beheerder", "auditor"] | None]] | None = None
+    anew: Callable[[Asked], Awaitable[Answer]] | None = None
     eigen: bool = False
     geen_sleutel: bool = False
     ook_operator: bool = False
@@ -178,6 +181,8 @@ class Route:
         """Refuse what cannot be. Raises ValueError."""
         if self.idempotent and self.method != "POST":
             raise ValueError(f"{self.name}: only a POST takes an Idempotency-Key.")
+        if self.anew is not None and not self.idempotent:
+            raise ValueError(f"{self.name}: only what takes an Idempotency-Key is answered anew.")
         if self.voorstelbaar and not self.of_tenant:
             raise ValueError(f"{self.name}: a voorstel is made to one tenant.")
         if (self.voorstelbaar or self.vier_ogen is not None) and self.query is not None:

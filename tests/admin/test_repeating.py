@@ -17,7 +17,7 @@ WITHOUT_KEY: Final = {
     "zoekProtocolregels": READS, "maakUitkomst": READS, "maakCorrectielijst": READS, "leesSteekproef": READS,
     "maakGebruiksrapport": READS, "maakDatalekrapport": READS,
     "blokkeer": BY_ITSELF, "omschrijfDoelbinding": BY_ITSELF, "trekCertificaatIn": BY_ITSELF,
-    "maakInzageverzoek": IN_REGISTER, "zetStap": IN_REGISTER, "trekSteekproef": IN_REGISTER, "oordeel": IN_REGISTER,
+    "zetStap": IN_REGISTER, "trekSteekproef": IN_REGISTER, "oordeel": IN_REGISTER,
     "zetVernietigingsstop": IN_REGISTER, "zetVernietigingsstopStap": IN_REGISTER, "besluitContracteinde": IN_REGISTER,
     "antwoordOpFouten": IN_REGISTER, "besluitFoutantwoord": IN_REGISTER,
 }  # fmt: skip
@@ -78,3 +78,24 @@ async def test_a_step_that_is_ticked_again_with_its_key_is_no_conflict(desk: Des
     replies = await twice(desk, path, {"stap": "inloggegevens_ontvangen", "op": "2026-02-01"}, version=version)
     assert replies[0].status == 200, replies[0].text
     assert same(replies)
+
+
+async def test_a_request_for_inzage_is_one_and_nothing_of_the_person_is_kept_for_its_key(
+    desk: Desk, admin: asyncpg.Connection
+):
+    body = {"ontvangenOp": "2026-01-01", "betrokkene": {"naam": "Anna Proef", "burgerservicenummer": "999990019"}}
+    replies = await twice(desk, "/v1/inzageverzoeken", body, by="auditor")
+    assert replies[0].status == 201, replies[0].text
+    assert same(replies)
+    assert replies[1].json["betrokkene"]["naam"] == "Anna Proef"
+    assert await admin.fetchval("SELECT count(*) FROM register.inzageverzoek") == 1
+    (kept,) = await admin.fetch("SELECT * FROM registry.answered_request")
+    assert kept["body"] is None
+    for told in ("Anna", "999990019"):
+        assert told not in str(dict(kept))
+    # Another request under the same key is told so, and another's key is another.
+    other = body | {"ontvangenOp": "2026-01-02"}
+    assert (await twice(desk, "/v1/inzageverzoeken", other, by="auditor"))[0].status == 422
+    assert (await twice(desk, "/v1/inzageverzoeken", body, by="other-auditor"))[0].status == 201
+    may = "SELECT has_column_privilege('koppelpunt_inzage', 'registry.answered_request', 'body', 'INSERT')"
+    assert await admin.fetchval(may) is False
