@@ -108,7 +108,8 @@ def test_a_process_gets_settings_that_it_knows_and_reads(rendered, name, tmp_pat
         if process in PROCESSES:
             settings = PROCESSES[process].read(environ)
             grace = pod["spec"]["terminationGracePeriodSeconds"]
-            drain = getattr(settings, "drain_seconds", 5) + getattr(settings, "close_timeout", 5)
+            drain = sum(getattr(settings, name, 5) for name in ("drain_seconds", "close_timeout"))
+            drain += getattr(settings, "drain_idle_seconds", 0)
             pause = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
             assert grace >= drain + pause + 10
 

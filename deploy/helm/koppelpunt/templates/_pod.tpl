@@ -18,8 +18,9 @@ spec:
   enableServiceLinks: false
   # Also after an exit with status 0: a process that ended by itself is one too few.
   restartPolicy: Always
-  # Longer than all that a stop may take: balancers that learn of it, running calls, their closing rows.
-  terminationGracePeriodSeconds: {{ add $values.preStopSeconds (ceil (default 5 $values.drainSeconds)) (ceil (dig "CLOSE_TIMEOUT" 5 $values.config)) 10 }}
+  # Longer than all that a stop may take: balancers that learn of it, idle connections, running calls, their closing rows.
+  {{- $idle := ceil (dig "DRAIN_IDLE_SECONDS" 2 $values.config) }}
+  terminationGracePeriodSeconds: {{ add $values.preStopSeconds $idle (ceil (default 5 $values.drainSeconds)) (ceil (dig "CLOSE_TIMEOUT" 5 $values.config)) 10 }}
   securityContext:
     {{- include "koppelpunt.podSecurity" . | nindent 4 }}
   {{- with .root.Values.image.pullSecrets }}
