@@ -23,6 +23,7 @@ ALLOWED = {
     ("0024_keys_stay.sql", "REVOKE UPDATE ON registry.tenant_key FROM koppelpunt_tenants"): "no version ever wrote it",
     ("0025_owner.sql", "ADD CONSTRAINT vernietiging_is_nobodys"): "of actors that no version gives a destruction",
     ("0026_shapes.sql.template", "ADD CONSTRAINT opening_says_what_was_asked"): "holds for what every version writes",
+    ("0033_bevestiging.sql", "ALTER COLUMN confirmed_by DROP DEFAULT"): "of a new column; a trigger fills it for whoever does not know it",
 }  # fmt: skip
 """What narrows and may, with the reason. A column that nobody uses any more goes here one release after the last that did."""
 
