@@ -1,12 +1,15 @@
 """What the operator does of its own stands in a history that nobody rewrites, signed like a tenant's."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
+from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.register_commands import register
 from tenants.admins import make_admin_key, withdraw_admin_key
 from tenants.checkpoints import VerifierKey, open_note, origin_of
 from tenants.keyring import public_half
@@ -15,6 +18,7 @@ from tenants.sealer.operator_signing import sign_operator
 from tenants.sealer.signing import Signer
 from tenants.verify.expecting import Trust
 from tenants.verify.operator import OperatorVerdict, verify_operator
+from tests.databases import Database
 from tests.worlds import Keyrings, World
 
 ORIGIN = origin_of("koppelpunt.example", "operator")
@@ -132,3 +136,29 @@ async def test_nobody_changes_it_and_no_tenant_sees_it(registrar, keyrings, seal
         assert await registrar.fetchval(count) == 3
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await registrar.execute("INSERT INTO registry.operator_checkpoint (size, note) VALUES (9, 'x')")
+
+
+async def test_the_command_line_tells_whether_it_is_whole(
+    registrar, keyrings, sealing, signer, admin, database: Database, tmp_path: Path
+):
+    await act(registrar, keyrings)
+    await sign_operator(sealing, signer)
+    keys, anchor = tmp_path / "operator.keys", tmp_path / "anchor"
+    keys.write_text("".join(f"{one}\n" for one in trust(signer).keys))
+    anchor.write_text(await last_note(admin))
+    arguments = [
+        "verify",
+        "--operator",
+        "--key",
+        str(keys),
+        "--anchor",
+        str(anchor),
+        "--database-url",
+        database.url("tenants"),
+    ]
+    good = await asyncio.to_thread(CliRunner().invoke, register, arguments)
+    assert (good.exit_code, "2 changes of the operator" in good.output) == (0, True), good.output
+    await admin.execute(AS_NOBODY_MAY)
+    await admin.execute("UPDATE registry.operator_wijziging SET actor = 'operator/8' WHERE number = 1")
+    bad = await asyncio.to_thread(CliRunner().invoke, register, arguments)
+    assert (bad.exit_code, "altered_row" in bad.output) == (1, True), bad.output
