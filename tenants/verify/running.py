@@ -9,7 +9,7 @@ from tenants.export.archive import LEZINGEN, lines_of_file, open_archive, plan_o
 from tenants.export.lezingen import read_lezing_lines
 from tenants.export.plan import Plan, find_tenant, make_plan
 from tenants.export.running import RecordedReading
-from tenants.finding import HIGHEST, LOWEST, windows, years_of
+from tenants.finding import HIGHEST, LOWEST, moment_of, windows
 from tenants.recording import Period, Reading, reading_scope
 from tenants.verify.expecting import Trust, expect, note_timestamps, read_anchors
 from tenants.verify.findings import Fault, Verdict
@@ -30,6 +30,12 @@ FROM register.seal_cursor c LEFT JOIN register.tree t ON t.tenant_id = $1
 _CALLS = (
     "SELECT count(*) FROM register.{} o WHERE o.tenant_id = $1 AND o.id >= $2 AND o.id < $3 "
     "AND (o.tx, o.tenant_id, o.id) <= ($4::text::xid8, $5::bigint, $6::uuid)"
+)
+_BOUNDS = (
+    "SELECT least((SELECT o.id FROM register.opening o WHERE o.tenant_id = $1 ORDER BY o.id LIMIT 1), "
+    "  (SELECT c.id FROM register.closing c WHERE c.tenant_id = $1 ORDER BY c.id LIMIT 1)), "
+    "greatest((SELECT o.id FROM register.opening o WHERE o.tenant_id = $1 ORDER BY o.id DESC LIMIT 1), "
+    "  (SELECT c.id FROM register.closing c WHERE c.tenant_id = $1 ORDER BY c.id DESC LIMIT 1))"
 )
 _WIJZIGINGEN = (
     "SELECT count(*) FROM registry.wijziging w WHERE w.tenant_id = $1 "
@@ -113,11 +119,13 @@ async def _count_passed(recorded: RecordedReading) -> tuple[int, int]:
     connection, tenant_id, actor = recorded.connection, recorded.tenant_id, recorded.actor
     async with reading_scope(connection, tenant_id, await recorded.number(), actor=actor):
         cursors = {row["source"]: row for row in await connection.fetch(_PASSED, tenant_id)}
-        years = await years_of(connection, tenant_id)
+        lowest, highest = await connection.fetchrow(_BOUNDS, tenant_id)
         last = cursors["wijziging"]
         rows: int = await connection.fetchval(
             _WIJZIGINGEN, tenant_id, last["tx"], last["after_tenant"], last["after_number"]
         )
+    # Of years without a key too, which nothing here could have been recorded in.
+    years = () if lowest is None else range(moment_of(lowest).year, moment_of(highest).year + 1)
     for low, high in windows(years, LOWEST, HIGHEST):
         for source in ("opening", "closing"):
             last = cursors[source]

@@ -135,6 +135,10 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", "/v1/steekproeven"): Case(
         {"auditor": 201, "other-auditor": 201}, json=lambda _: {"reden": "Controle", "periode": year(), "aantal": 5}
     ),
+    ("GET", "/v1/lezingen"): Case(AUDITORS),
+    ("GET", "/v1/lezingen/{nummer}"): Case(
+        {"auditor": 404, "other-auditor": 404}, path=numbered("/v1/lezingen/{nummer}")
+    ),
     ("GET", "/v1/steekproeven"): Case(AUDITORS),
     ("GET", "/v1/steekproeven/{nummer}"): Case(
         {"auditor": 404, "other-auditor": 404}, path=numbered("/v1/steekproeven/{nummer}")
@@ -247,6 +251,7 @@ def test_the_operator_has_no_route_into_the_register():
         "registerfouten",
         "correctie",
         "steekproeven",
+        "lezingen",
         "rapporten",
         "doelbindingen",
     )
