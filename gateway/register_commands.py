@@ -262,6 +262,10 @@ def _told() -> Iterator[None]:
         OSError,
     ) as error:
         raise CannotBeDone(str(error)) from None
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError) as error:
+        raise CannotBeDone(
+            f"The database went away: {type(error).__name__}. Nothing is said of the register."
+        ) from None
     except asyncpg.PostgresError as error:
         # Its own text could show what a row holds.
         raise CannotBeDone(f"PostgreSQL refuses this: {type(error).__name__}.") from None

@@ -5,8 +5,10 @@ import os
 import sys
 from pathlib import Path
 
+import asyncpg
 import pytest
 
+from gateway.register_commands import CannotBeDone, _told
 from tests.databases import Database
 from tests.export.stage import Stage
 
@@ -76,6 +78,23 @@ async def test_what_cannot_be_done_ends_with_another_status_than_a_fault(stage, 
         assert status == 2, said
         assert text in said
         assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.InterfaceError("cannot call Transaction.__aexit__(): the underlying connection is closed"),
+        asyncpg.InternalClientError("got result for unknown protocol state"),
+        asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+        asyncpg.AdminShutdownError("terminating connection due to administrator command"),
+        ConnectionResetError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_database_that_goes_away_is_not_taken_for_a_fault_of_the_register(error):
+    with pytest.raises(CannotBeDone) as told, _told():
+        raise error
+    assert told.value.exit_code == 2
 
 
 async def test_a_pile_of_receipts_is_checked_against_the_register_and_against_an_export(stage, inzage, key, tmp_path):

@@ -105,6 +105,7 @@ class Beside:
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         said, _ = await process.communicate()
+        # 1 says that the register is at fault; 2 that nothing could be said, as while the database is away.
         status, self.said = process.returncode or 0, said.decode(errors="replace")[-1000:]
         if status == 1:
             self.found.append(self.said)
