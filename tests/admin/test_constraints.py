@@ -36,6 +36,14 @@ async def test_no_words_are_kept_of_a_rule_that_is_gone(admin: asyncpg.Connectio
             "SELECT prosrc FROM pg_proc WHERE pronamespace IN ('registry'::regnamespace, 'register'::regnamespace)"
         )
     )
+    # One trigger names its rule by the table that it holds.
+    rules |= {
+        f"{row['relname']}_of_tenant_itself"
+        for row in await admin.fetch(
+            "SELECT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+            "WHERE t.tgfoid = 'registry.hold_eigen'::regproc"
+        )
+    }
     # What is no rule of a table is raised by a trigger.
     assert sorted(name for name in WORDS.keys() - rules if f"'{name}'" not in bodies) == []
 

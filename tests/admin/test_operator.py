@@ -18,10 +18,11 @@ OF_REGISTER = (
 )  # fmt: skip
 OPERATOR_KEY = {"rol": "operator", "naam": "M", "dagen": 1, "routes": ["tenants"]}
 # What the operator may write that names a tenant: what it proposes, what is written of that, what it blocks or ends, and a
-# try of a connection, which shows nothing of anybody; and how many calls the service takes of it.
+# try of a connection, which shows nothing of anybody; and how many calls the service takes of it;
+# and that it saw on what ground the tenant serves another organisation (its afnemer).
 MAY_WRITE = {
     "voorstel", "wijziging", "answered_request", "tenant", "blokkade", "verbindingstest", "verbindingstest_stap",
-    "rate_limit", "history_key",
+    "rate_limit", "history_key", "afnemer",
 }  # fmt: skip
 
 
