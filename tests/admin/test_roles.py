@@ -101,8 +101,9 @@ CASES: dict[tuple[str, str], Case] = {
         {name: 200 for name in WHO if name not in {None, "operator"}}, tenants=of_wijzigingen
     ),
     ("GET", "/v1/configuratie"): Case(OWN),
+    # The operator names the tenant: tests/admin/test_bevestiging.py.
     ("POST", "/v1/afnemers/{afnemerId}/bevestiging"): Case(
-        {"operator": 200},
+        {"operator": 400},
         json=lambda _: {"reden": "Mandaat gezien"},
         path=lambda w: f"/v1/afnemers/{w.afnemer_id}/bevestiging",
     ),
