@@ -1,4 +1,4 @@
-"""What is asked of a search in the register, and what it found. Pure."""
+"""What is asked of a search in the register, and what it found: values alone."""
 
 from dataclasses import dataclass, field
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Judges the records of readings by what the tree says of them: of each reading a wijziging with its number and hash. Pure.
+"""Judges the records of readings by what the tree says of them: of each reading a wijziging with its number and hash.
 
 A record that differs was altered; one that is gone without a proof for its month was taken away; one that no leaf stands for,
 among those that were sealed, was put there. Readings of before wijzigingen told of them are not judged.
