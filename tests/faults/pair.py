@@ -6,7 +6,8 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tests.faults.clusters import NAME, Node, Rack
+from tests.faults.clusters import Rack
+from tests.faults.nodes import NAME, Node
 
 Fault = Callable[[random.Random], Awaitable[None]]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.ledgers import Called, Caller, Row, check_ledgers, read_orphans, unique_question, until
-from tests.faults.clusters import Node
+from tests.faults.nodes import Node
 from tests.world import GatewayProcess, Member, World, world
 
 OPEN_SECONDS, CLOSE_SECONDS = 1.0, 1.5

@@ -20,7 +20,8 @@ from tenants.verify.findings import Verdict
 from tenants.verify.receipts import check_live, read_receipts
 from tenants.verify.running import verify_live
 from tests.export.stage import quiet
-from tests.faults.clusters import NAME, Node, Rack, conninfo_of, url_of
+from tests.faults.clusters import Rack, conninfo_of, url_of
+from tests.faults.nodes import NAME, Node
 from tests.faults.scene import Scene, scene
 from tests.trees.stage import seal, sign_all
 

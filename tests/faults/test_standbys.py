@@ -7,7 +7,8 @@ import pytest
 
 from gateway.register.session import Server, ServerUnreachable, begin
 from tests.e2e.ledgers import until
-from tests.faults.clusters import Node, Rack, url_of
+from tests.faults.clusters import Rack, url_of
+from tests.faults.nodes import Node
 from tests.faults.scene import scene
 
 HANGING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'test_gateway'"

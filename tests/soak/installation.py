@@ -18,7 +18,8 @@ from tenants.admins import Role, make_admin_key
 from tenants.checkpoints import VerifierKey, make_signing_key, origin_of, read_signing_keys
 from tenants.keyring import public_half
 from tests.callers.issuers import OidcServer, oidc_server
-from tests.faults.clusters import NAME, PASSWORD, Node, Rack, url_of
+from tests.faults.clusters import Rack, url_of
+from tests.faults.nodes import NAME, PASSWORD, Node
 from tests.faults.pair import Pair, make_pair
 from tests.register.wire import Wire, wire_to
 from tests.soak.clients import KEPT_SECONDS, Client, make_clients

@@ -15,7 +15,7 @@ from tenants.verify.expecting import Trust
 from tenants.verify.running import verify_live
 from tests.e2e.ledgers import Row, read_orphans, read_register, until
 from tests.export.stage import quiet
-from tests.faults.clusters import NAME
+from tests.faults.nodes import NAME
 from tests.faults.test_backup import GAPS
 from tests.soak import judging
 from tests.soak.admin import Admin
