@@ -25,7 +25,7 @@ PERMISSION_SECONDS = 2.0
 KILL_SECONDS = 1.0
 """How long after a SIGKILL a connection may still be found broken."""
 NEAR_SECONDS = 3.0
-_OF_CALLS = {"bevraging", "veiligheid", None}
+_OF_CALLS = {"bevraging", "tokenverzoek", "veiligheid", None}
 AWAY = "databaseUnreachable"
 """Why a new worker may not begin while the database is being broken."""
 OLDEST_SECONDS = 660.0
@@ -101,7 +101,7 @@ def judge_callers(visits: Iterable[Visit], patience: float) -> list[str]:
                 f"from {one.began:.2f} to {one.ended:.2f}; {one.passage}; it ran from {process.began:.2f} to {process.ended}, "
                 f"workers killed at {process.killed}, and said {_near(process, one)}"
             )
-        if one.ended - one.began > patience:
+        if one.ended - one.began > patience and not _awaited_successor(one, process, patience):
             found.append(f"{one.ended - one.began:.1f} s for {one.kind} at {process.name}, status {one.status}")
         if one.status is not None and one.status not in {200, 429} | REFUSED_BY_RVIG:
             found.append(f"status {one.status} for {one.kind}")
@@ -117,6 +117,11 @@ def _is_broken_by_us(one: Visit, process: Process) -> bool:
     if process.ended is not None and process.killed and process.killed[-1] < one.ended:
         return True
     return any(one.began - KILL_SECONDS < at < one.ended for at in process.killed)
+
+
+def _awaited_successor(one: Visit, process: Process, patience: float) -> bool:
+    """Whether a worker had just been killed: who waits at its socket waits as long as the machine takes to start another."""
+    return process.workers > 1 and any(one.began - patience < at < one.ended for at in process.killed)
 
 
 def _near(process: Process, visit: Visit) -> list[str]:

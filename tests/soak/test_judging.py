@@ -113,6 +113,10 @@ def test_only_a_process_that_was_killed_breaks_a_connection_and_nobody_waits_too
     gone.ended = AT - 4
     assert judge_callers([visit(process=gone, status=None)], 5) == []
     assert judge_callers([visit(process=whole, ended=AT + 6)], 5)
+    killed.workers = 2
+    assert judge_callers([visit(process=killed, ended=AT + 6)], 5) == []
+    killed.killed = [AT - 60]
+    assert judge_callers([visit(process=killed, ended=AT + 6)], 5)
 
 
 def test_a_refusal_of_the_gateway_needs_a_change_that_explains_it(tmp_path):
