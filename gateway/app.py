@@ -44,8 +44,11 @@ from gateway.watching import make_watching
 from gateway.wire.pools import WireLimits, Wires
 from gateway.wire.routes import make_ways
 from tenants.keyring import Keyring, read_keyring
+from tenants.server_certificate import show_server_certificate
 
 SCHEMAS = {"productie": "register", "proef": "proef"}
+TOLD = frozenset({"register proef"})
+"""Without it calls to proef get 503; that takes no productie out of service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,9 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         for kind, schema in SCHEMAS.items()
     }
     mint = TokenMint(read_signing_keys(config.token_keys_file), config.issuer)
-    recognition = make_recognition(config, snapshot, identity, mint, metrics, connecting, revocations)
+    recognition = make_recognition(
+        config, snapshot, identity, mint, metrics, connecting, revocations, limit=together.limits.take
+    )
     quotas = Quotas(config.database_url, timelines=timelines)
     rations = Rations(config.calls_per_tenant, config.calls_at_once, config.answer_memory_per_tenant)
     gate = Gate(
@@ -129,6 +134,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     show_registers(metrics, registers)
     show_calls(metrics, rations, places, wires, tokens, together.sharing)
     show_registry(metrics, reader, snapshot)
+    show_server_certificate(metrics.registry, config.certificate_file)
     checks["klok"] = lambda: together.clock.is_right
     metrics.show("koppelpunt_clock_offset_seconds", "The database's clock less ours", lambda: together.clock.offset)
     show_readiness(metrics, checks)
@@ -191,7 +197,7 @@ async def run_gateway(
         )
         show_entrance(gateway.metrics, entrance := Entrance(config.handshakes_at_once))
         calls_ended = asyncio.Event()
-        watching = make_watching(gateway.metrics.registry, gateway.checks, gateway.reasons)
+        watching = make_watching(gateway.metrics.registry, gateway.checks, gateway.reasons, told=TOLD)
         watchers = asyncio.create_task(
             serve(
                 watching,

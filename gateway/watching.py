@@ -4,7 +4,7 @@ Liveness touches neither PostgreSQL nor RvIG: it says that this process still ta
 call could be recorded now; what is missing stands in the answer.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -18,8 +18,11 @@ def make_watching(
     registry: CollectorRegistry,
     checks: Mapping[str, Callable[[], bool]],
     reasons: Mapping[str, Callable[[], str]] | None = None,
+    *,
+    told: Collection[str] = (),
 ) -> Starlette:
-    """The application of that port. `checks` are what readiness asks, by name; all must say yes.
+    """The application of that port. `checks` are what readiness asks, by name; all must say yes, but those that are only
+    `told`.
 
     `reasons` say in a code why one of them does not; they hold nothing of a call.
     """
@@ -30,7 +33,7 @@ def make_watching(
     async def ready(_request: Request) -> Response:
         found = {name: check() for name, check in checks.items()}
         why = {name: reason() for name, reason in (reasons or {}).items() if not found.get(name)}
-        is_ready = all(found.values())
+        is_ready = all(said for name, said in found.items() if name not in told)
         return JSONResponse({"ready": is_ready, "checks": found, "reasons": why}, status_code=200 if is_ready else 503)
 
     async def metrics(request: Request) -> Response:

@@ -28,6 +28,7 @@ from tenants.notices.signing import read_notice_keys
 from tenants.observing import make_observed
 from tenants.pools import WrongRole, pool_of
 from tenants.serve import Application, run_together, serve
+from tenants.server_certificate import show_server_certificate
 from tenants.years import keep_years
 
 _FOR_BLOCKS = 3
@@ -72,6 +73,7 @@ async def tenants_of(config: TenantsConfig) -> AsyncIterator[TenantsProcess]:
             ),
         )
         metrics = make_tenants_metrics()
+        show_server_certificate(metrics.registry, config.certificate_file)
         metrics.show_pools({"registry": registry, "inzage": inzage, "blokkades": for_blocks})
         export = Export(
             inzage,

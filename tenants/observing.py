@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import orjson
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import choose_encoder
 
 from tenants.serve import Application
@@ -19,7 +19,14 @@ _JSON = b"application/json"
 
 
 def make_observed(registry: CollectorRegistry, ready: Ready) -> Application:
-    """Make the application of the port."""
+    """Make the application of the port. What readiness says is a metric too."""
+    shown = Gauge("koppelpunt_ready", "Whether this part of the process is ready", ["check"], registry=registry)
+
+    async def ask() -> Mapping[str, bool]:
+        parts = await ready()
+        for name, is_there in parts.items():
+            shown.labels(name).set(is_there)
+        return parts
 
     async def observed(
         scope: MutableMapping[str, Any],
@@ -32,7 +39,7 @@ def make_observed(registry: CollectorRegistry, ready: Ready) -> Application:
             return
         if scope["type"] != "http":
             return
-        status, kind, body = await _answer(scope, registry, ready)
+        status, kind, body = await _answer(scope, registry, ask)
         headers = [
             (b"content-type", kind),
             (b"content-length", str(len(body)).encode()),
@@ -56,6 +63,7 @@ async def _answer(
             parts = await ready()
             return 200 if all(parts.values()) else 503, _JSON, orjson.dumps(dict(parts))
         case "/metrics":
+            await ready()
             encode, content_type = choose_encoder(dict(scope["headers"]).get(b"accept", b"").decode("latin-1"))
             return 200, content_type.encode(), encode(registry)
         case _:

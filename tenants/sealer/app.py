@@ -34,6 +34,7 @@ from tenants.sealer.chores import (
     lead,
     list_expiries,
     list_orphans,
+    list_secret_ends,
 )
 from tenants.sealer.metrics import SealerMetrics, make_sealer_metrics
 from tenants.sealer.parts import notice_ways_of, signer_of, ways_of
@@ -159,6 +160,7 @@ async def _do_chores(
 
     async def report_expiries() -> None:
         metrics.show_expiries(await list_expiries(connection), datetime.now(UTC))
+        metrics.show_secrets(await list_secret_ends(connection), datetime.now(UTC))
 
     async def raise_notices() -> None:
         await standing.raiser.raise_notices(connection, datetime.now(UTC))

@@ -40,6 +40,15 @@ class Expiry:
     not_after: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class SecretEnd:
+    """When RvIG said that the secret of a credential ends which is in use."""
+
+    tenant_id: int
+    credential_id: int
+    ends_at: datetime
+
+
 async def lead(connection: asyncpg.Connection) -> bool:
     """Become the leader if nobody is; asked once per session."""
     return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", *_LEADER))
@@ -80,3 +89,12 @@ async def list_expiries(connection: asyncpg.Connection) -> list[Expiry]:
         "WHERE state IN ('staged', 'active', 'retiring') AND not_after IS NOT NULL"
     )
     return [Expiry(**row) for row in rows]
+
+
+async def list_secret_ends(connection: asyncpg.Connection) -> list[SecretEnd]:
+    """Secrets of RvIG in use that end in the coming quarter, or ended in the last."""
+    rows = await connection.fetch(
+        "SELECT tenant_id, object::bigint AS credential_id, due_at AS ends_at FROM registry.meldingsfeiten_einde(now()) "
+        "WHERE kind = 'geheim'"
+    )
+    return [SecretEnd(**row) for row in rows]

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from tenants.sealer.chores import Expiry, Orphan
+from tenants.sealer.chores import Expiry, Orphan, SecretEnd
 
 _DAY = 86_400.0
 
@@ -23,6 +23,7 @@ class SealerMetrics:
     orphans: Gauge
     causes: Gauge
     days_left: Gauge
+    secrets: Gauge
 
     def show_orphans(self, orphans: Iterable[Orphan]) -> None:
         """Show how many calls each tenant has without closing; a tenant without any disappears."""
@@ -40,6 +41,13 @@ class SealerMetrics:
         for one in expiries:
             left = (one.not_after - now).total_seconds() / _DAY
             self.days_left.labels(str(one.tenant_id), str(one.certificate_id), one.state).set(left)
+
+    def show_secrets(self, ends: Iterable[SecretEnd], now: datetime) -> None:
+        """Show the days that each secret of RvIG has left, as far as it is known when it ends."""
+        self.secrets.clear()
+        for one in ends:
+            left = (one.ends_at - now).total_seconds() / _DAY
+            self.secrets.labels(str(one.tenant_id), str(one.credential_id)).set(left)
 
 
 def make_sealer_metrics() -> SealerMetrics:
@@ -72,6 +80,12 @@ def make_sealer_metrics() -> SealerMetrics:
             "koppelpunt_certificate_days_left",
             "Days until a certificate ends",
             ["tenant", "certificate", "state"],
+            registry=registry,
+        ),
+        secrets=Gauge(
+            "koppelpunt_secret_days_left",
+            "Days until the secret of a credential at RvIG ends",
+            ["tenant", "credential"],
             registry=registry,
         ),
     )

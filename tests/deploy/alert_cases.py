@@ -13,18 +13,31 @@ class Case:
 
     fires: Series
     quiet: Series
+    first: Series | None = None
+    """Series of which the first event is new at an hour, when nothing was there before; looked at soon after."""
     at: str = "2h"
     every: str = "1m"
 
 
-def _one(name: str, labels: str, fires: str, quiet: str, **times: str) -> Case:
+def _one(name: str, labels: str, fires: str, quiet: str, at: str = "2h", every: str = "1m") -> Case:
     series = f"{name}{{{_NS}{',' if labels else ''}{labels}}}"
-    return Case({series: fires}, {series: quiet}, **times)
+    return Case({series: fires}, {series: quiet}, at=at, every=every)
 
 
 def _grows(name: str, labels: str) -> Case:
     """A counter of which one more is too many: it fires when it grows, not because it is there."""
-    return _one(name, labels, "0+1x180", "7x180")
+    series = f"{name}{{{_NS}{',' if labels else ''}{labels}}}"
+    return Case({series: "0+1x180"}, {series: "7x180"}, {series: "_x60 1x120"})
+
+
+def _shared(name: str, labels: str, label: str, bad: str) -> Case:
+    """Half of what is counted is bad, or one in a hundred is."""
+
+    def series(good: str) -> Series:
+        counts = {bad: "0+1x180", "beantwoord" if label == "outcome" else "2xx": good}
+        return {f'{name}{{{_NS},{labels},{label}="{value}"}}': counted for value, counted in counts.items()}
+
+    return Case(series("0+1x180"), series("0+99x180"))
 
 
 def _bucket(name: str, labels: str) -> Case:
@@ -42,19 +55,16 @@ CASES: Final[dict[str, Case]] = {
     "KoppelpuntIdentityContradiction": _grows(
         "koppelpunt_security_events_total", 'event="gemeentecodeBijNietGemeente"'
     ),
-    "KoppelpuntTokensRefused": Case(
-        {f'koppelpunt_token_requests_total{{{_NS},tenant="3",outcome="mislukt"}}': "0+1x180"},
-        {
-            f'koppelpunt_token_requests_total{{{_NS},tenant="3",outcome="mislukt"}}': "0+1x180",
-            f'koppelpunt_token_requests_total{{{_NS},tenant="3",outcome="gelukt"}}': "0+1x180",
-        },
-    ),
+    "KoppelpuntTokensRefused": _one("koppelpunt_aansluitingen_without_token", 'tenant="3"', "1x180", "1x110 _x70"),
     "KoppelpuntCertificateExpires": _one(
         "koppelpunt_certificate_days_left", 'tenant="3",certificate="5",state="active"', "29x180", "31x180"
     ),
     "KoppelpuntCertificateEnds": _one(
         "koppelpunt_certificate_days_left", 'tenant="3",certificate="5",state="active"', "-1x180", "8x180"
     ),
+    "KoppelpuntSecretExpires": _one("koppelpunt_secret_days_left", 'tenant="3",credential="5"', "29x180", "31x180"),
+    "KoppelpuntSecretEnds": _one("koppelpunt_secret_days_left", 'tenant="3",credential="5"', "-1x180", "8x180"),
+    "KoppelpuntCertificateRevoked": _grows("koppelpunt_sealer_certificates_revoked_total", ""),
     "KoppelpuntBlockNotClosed": _grows("koppelpunt_admin_refusals_total", 'code="blokkadeNogNietGesloten"'),
     "KoppelpuntPermissionsExpire": _one(
         "koppelpunt_refusals_total", 'code="toestemmingVerlopen"', "0+1x180", "0+0.3x180"
@@ -118,16 +128,42 @@ CASES: Final[dict[str, Case]] = {
     ),
     "KoppelpuntOpeningsSlow": _bucket("koppelpunt_step_seconds_bucket", 'step="open"'),
     "KoppelpuntUpstreamInterrupted": _one("koppelpunt_places", 'state="interrupted"', "1x180", "0x180"),
-    "KoppelpuntNotReady": _one("koppelpunt_ready", 'check="register proef"', "0x180", "1x180"),
+    "KoppelpuntNotReady": Case(
+        {f'koppelpunt_ready{{{_NS},check="klok"}}': "0x180"},
+        {
+            f'koppelpunt_ready{{{_NS},check="klok"}}': "1x180",
+            f'koppelpunt_ready{{{_NS},check="register proef"}}': "0x180",
+        },
+    ),
+    "KoppelpuntProefUnwritable": _one("koppelpunt_ready", 'check="register proef"', "0x180", "1x180"),
     "KoppelpuntGatewayGone": Case({}, {f"koppelpunt_calls_at_once{{{_NS}}}": "1024x180"}),
     "KoppelpuntTenantsGone": Case(
         {}, {f'koppelpunt_database_connections{{{_NS},pool="registry",state="idle"}}': "1x180"}
     ),
-    "KoppelpuntClockWrong": _one("koppelpunt_clock_seconds", "", "30+60x180", "0+60x180"),
+    "KoppelpuntClockWrong": Case(
+        {f"koppelpunt_clock_offset_seconds{{{_NS}}}": "-3x180", f"koppelpunt_clock_seconds{{{_NS}}}": "0+60x180"},
+        {f"koppelpunt_clock_offset_seconds{{{_NS}}}": "-1x180", f"koppelpunt_clock_seconds{{{_NS}}}": "0+60x180"},
+        # Before the gateway has asked the database for the time.
+        {f"koppelpunt_clock_seconds{{{_NS}}}": "30+60x180"},
+    ),
     "KoppelpuntRevocationListEnded": _one("koppelpunt_sealer_crl_stale", 'issuer="0a1b"', "1x180", "0x180"),
     "KoppelpuntRetentionOverdue": _one(
         "koppelpunt_retention_overdue_months", 'tenant="3"', "1x400", "0x400", at="25h", every="10m"
     ),
     "KoppelpuntShutOutByRvig": _one("koppelpunt_rvig_stands", 'kind="account"', "1x180", "0x180"),
     "KoppelpuntWorkersLost": _grows("koppelpunt_workers_lost_total", ""),
+    "KoppelpuntRevocationListEnds": _one(
+        "koppelpunt_sealer_crl_next_update_seconds", 'issuer="0a1b"', f"{7200 + 40_000}x180", f"{7200 + 43_300}x180"
+    ),
+    "KoppelpuntAdminFails": _one(
+        "koppelpunt_admin_requests_total", 'route="plaatsBlokkade",status="503"', "0+1x180", "0+0.5x180"
+    ),
+    "KoppelpuntServerCertificateExpires": _one("koppelpunt_server_certificate_days_left", "", "13x180", "15x180"),
+    "KoppelpuntServerCertificateEnds": _one("koppelpunt_server_certificate_days_left", "", "1x180", "3x180"),
+    "KoppelpuntRvigFails": _shared("koppelpunt_rvig_answers_total", 'kind="productie",api="personen"', "status", "5xx"),
+    "KoppelpuntRvigLimits": _shared(
+        "koppelpunt_rvig_answers_total", 'kind="productie",api="personen"', "status", "429"
+    ),
+    "KoppelpuntCallsFail": _shared("koppelpunt_calls_total", 'tenant="3",api="personen"', "outcome", "mislukt"),
+    "KoppelpuntCallsUnexpected": _grows("koppelpunt_calls_total", 'tenant="3",api="personen",outcome="onverwacht"'),
 }

@@ -149,6 +149,31 @@ async def test_the_days_that_a_certificate_in_use_has_left_are_shown(database: D
     assert 'state="retired"' not in text
 
 
+async def test_the_days_that_a_secret_of_rvig_has_left_are_shown_and_its_ready_parts(database: Database, tenant: int):
+    do(
+        database,
+        "INSERT INTO registry.afnemer (tenant_id, afnemer_id, oin, name, kind) VALUES (%s, '000001', %s, 'N', 'derde')",
+        tenant,
+        OIN,
+    )
+    for number, (state, days) in enumerate((("active", 20), ("retired", 5), ("active", 300))):
+        do(
+            database,
+            "INSERT INTO registry.credential (tenant_id, afnemer_id, environment, account, client_id, secret_sealed, "
+            "authentication, secret_digest, secret_digest_version, state, secret_valid_until) "
+            "VALUES (%s, '000001', 'productie', %s, 'c', '', 'body', %s, 1, %s, now() + %s::interval)",
+            *(tenant, f"a{number}", bytes([number]) * 32, state, f"{days} days"),
+        )
+    async with sealer(database.url("sealer")) as url:
+        name = f'koppelpunt_secret_days_left{{credential="1",tenant="{tenant}"}}'
+        left = await metric(url, name, lambda value: value is not None)
+        ready = await metric(url, 'koppelpunt_ready{check="database"}', lambda value: value is not None)
+        _, text = await get(f"{url}/metrics")
+    assert left == pytest.approx(20, abs=0.1)
+    assert ready == 1
+    assert text.count("koppelpunt_secret_days_left{") == 1
+
+
 async def test_the_sealer_cannot_read_what_a_certificate_holds(database: Database):
     connection = await asyncpg.connect(database.url("sealer"))
     try:
