@@ -102,12 +102,13 @@ CASES: dict[tuple[str, str], Case] = {
     ),
     ("GET", "/v1/configuratie"): Case(OWN),
     # The operator names the tenant: tests/admin/test_bevestiging.py.
+    # Of a tenant that the operator names; tests/admin/test_bevestiging.py does.
     ("POST", "/v1/afnemers/{afnemerId}/bevestiging"): Case(
         {"operator": 400},
         json=lambda _: {"reden": "Mandaat gezien"},
         path=lambda w: f"/v1/afnemers/{w.afnemer_id}/bevestiging",
     ),
-    ("GET", "/v1/operatorwijzigingen"): Case({"operator": 200}),
+    ("GET", "/v1/operatorwijzigingen"): Case({"operator": 400}),
     ("GET", "/v1/operatorcontrolepunten"): Case({"operator": 200}),
     # What the operator asks is a voorstel; with nothing in it there is nothing of proef.
     ("POST", "/v1/configuratie"): Case(
