@@ -108,7 +108,7 @@ CASES: dict[tuple[str, str], Case] = {
         json=lambda _: {"reden": "Mandaat gezien"},
         path=lambda w: f"/v1/afnemers/{w.afnemer_id}/bevestiging",
     ),
-    ("GET", "/v1/operatorwijzigingen"): Case({"operator": 400}),
+    ("GET", "/v1/operatorwijzigingen"): Case({"operator": 200}),
     ("GET", "/v1/operatorcontrolepunten"): Case({"operator": 200}),
     # What the operator asks is a voorstel; with nothing in it there is nothing of proef.
     ("POST", "/v1/configuratie"): Case(
