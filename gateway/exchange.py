@@ -42,7 +42,7 @@ from gateway.records import RecordSealer
 from gateway.register import Permission, Receipt, RegisterWriter, Stale
 from gateway.snapshot import Snapshot
 from gateway.stands import Stands, shut_out
-from gateway.telemetry import CallRecord, note_security
+from gateway.telemetry import CallRecord, actor_of, note_security
 from gateway.token_request import Token
 from gateway.token_rules import is_refusal, may_be_refusal
 from gateway.tokens import Tokens
@@ -278,8 +278,8 @@ async def _close(
 
 def _note_refusal(bevraging: Bevraging, caller: Caller, error: KoppelpuntError, gate: Gate) -> None:
     """One line of the security log, and its count."""
-    actor = f"{caller.taaksysteem.tenant_id}/{caller.taaksysteem.taaksysteem_id}"
-    note_security("bevraging", target=bevraging.api.name, result=error.code, actor=actor)
+    actor, source = actor_of(caller), bevraging.source
+    note_security("bevraging", target=bevraging.api.name, result=error.code, actor=actor, source=source)
     gate.metrics.security(error.code).inc()
 
 

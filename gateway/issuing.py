@@ -2,7 +2,8 @@
 
 A taaksysteem that was built for RvIG's endpoint works here with another host name and other credentials. The scope
 `AfnemerID-OIN` must fit exactly one aansluiting that a machtiging allows; a scope that fits none or two is refused,
-never completed. Sources: RFC 6749 (2.3.1, 3.2, 4.4, 5), RFC 8414, RFC 7517. `resourceServer` is accepted and has no
+never completed. Each request is a call of its taaksysteem for the rate limits, and has its line, its count and, where it is
+refused, its place in the security log, as a bevraging has. Sources: RFC 6749 (2.3.1, 3.2, 4.4, 5), RFC 8414, RFC 7517. `resourceServer` is accepted and has no
 meaning here: RvIG's is chosen per environment. The environment of a token is that of the taaksysteem.
 """
 
@@ -10,6 +11,7 @@ import base64
 import binascii
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_plus
@@ -19,12 +21,17 @@ import orjson
 from gateway.call import Caller, Outgoing, Received
 from gateway.caller import Authenticator
 from gateway.choose import allowed_aansluitingen
-from gateway.errors import NotAuthenticated
+from gateway.errors import KoppelpuntError, NotAuthenticated, TooMany
 from gateway.idp.assertions import TYPE, Use
 from gateway.issued import SECONDS, TokenMint, scope_of
+from gateway.limiting import Field
+from gateway.metrics import Metrics
+from gateway.problems import status_of
 from gateway.snapshot import Snapshot
+from gateway.telemetry import TokenRecord, actor_of, note_security
+from gateway.unknown_callers import UnknownCallers
 from tenants.jws import ALGORITHMS
-from tenants.model import Aansluiting
+from tenants.model import Aansluiting, Taaksysteem
 
 ROOT: Final = "/nidp/oauth/nam"
 TOKEN_PATH: Final = f"{ROOT}/token"
@@ -40,23 +47,41 @@ _ANSWERS: Final = {
 _MOST_FIELDS: Final = 32
 _FORM: Final = "application/x-www-form-urlencoded"
 
+_TARGET: Final = "tokens"
+_ACTION: Final = "tokenverzoek"
+
 Route = Callable[[Received], Awaitable[Outgoing]]
+Limit = Callable[[Taaksysteem], Awaitable[list[Field]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """By what the endpoint is counted, limited and told of. `limit` takes one call of a taaksysteem, or raises."""
+
+    metrics: Metrics
+    limit: Limit
+    unknown: UnknownCallers
 
 
 class OAuthError(Exception):
-    """A refusal in the words of RFC 6749, 5.2. The description is ASCII, for whoever builds the taaksysteem."""
+    """A refusal in the words of RFC 6749, 5.2. The description is ASCII, for whoever builds the taaksysteem.
 
-    def __init__(self, error: str, description: str, status: int = 400) -> None:
+    `code` is for log and count: why, where that says more than the caller may know.
+    """
+
+    def __init__(self, error: str, description: str, status: int = 400, *, code: str | None = None) -> None:
         super().__init__(error)
         self.error = error
         self.description = description
         self.status = status
+        self.code = code or error
 
 
 def issuing_routes(
     authenticator: Authenticator,
     mint: TokenMint,
     snapshot: Snapshot,
+    watch: Watch,
     *,
     clock: Callable[[], float] = time.time,
     use: Callable[[Use], Awaitable[bool]] | None = None,
@@ -68,20 +93,37 @@ def issuing_routes(
     callers can present certificates, to which their tokens are bound then.
     """
 
-    async def token(received: Received) -> Outgoing:
-        if received.method != "POST":
-            return _not_allowed("POST")
-        try:
-            fields = read_form(received)
-            caller = await recognise(received, fields, authenticator, use)
-            aansluiting = choose_grant(fields, caller, snapshot, clock())
-        except OAuthError as error:
-            return _refusal(error)
+    async def issue(received: Received, record: TokenRecord, limited: list[Field]) -> Outgoing:
+        fields = read_form(received)
+        record.caller = caller = await recognise(received, fields, authenticator, use)
+        limited.extend(await watch.limit(caller.taaksysteem))
+        record.aansluiting = aansluiting = choose_grant(fields, caller, snapshot, clock())
         certificate = received.certificate
         bound_to = None if certificate is None else certificate.thumbprint
         value = mint.make(caller.taaksysteem, caller.key, aansluiting, clock(), bound_to)
         answer = {"access_token": value, "token_type": "bearer", "expires_in": SECONDS, "scope": scope_of(aansluiting)}
         return Outgoing(200, _headers(), orjson.dumps(answer))
+
+    async def token(received: Received) -> Outgoing:
+        if received.method != "POST":
+            return _not_allowed("POST")
+        record, limited = TokenRecord(received, time.monotonic()), list[Field]()
+        try:
+            outgoing = await issue(received, record, limited)
+            record.end("", outgoing.status)
+        except OAuthError as error:
+            record.end(error.code, error.status)
+            _note_refusal(record, error, watch)
+            outgoing = _refusal(error)
+        except KoppelpuntError as error:
+            record.end(error.code, status_of(error))
+            if record.caller is None and isinstance(error, TooMany):
+                watch.unknown.note(_ACTION, target=_TARGET, code=error.code, source=received.source)
+            raise
+        finally:
+            record.write(watch.metrics)
+        outgoing.headers.extend(limited)
+        return outgoing
 
     metadata = _document(_metadata(mint.issuer, signs=use is not None, binds=binds))
     return {
@@ -110,10 +152,11 @@ async def recognise(
         caller, once = authenticator.authenticate_assertion(text, fields.get("client_id"), source, certificate)
     except NotAuthenticated as refused:
         description = _ANSWERS.get(refused.code, "Unknown client, or wrong secret or signature.")
-        raise OAuthError("invalid_client", description, 401) from None
+        raise OAuthError("invalid_client", description, 401, code=refused.code) from None
     # Used up before anything else of the request is looked at: who replays it learns nothing from it.
     if use is None or not await use(once):
-        raise OAuthError("invalid_client", "The assertion cannot be used, or was used before.", 401)
+        description = "The assertion cannot be used, or was used before."
+        raise OAuthError("invalid_client", description, 401, code="assertieGebruikt")
     return caller
 
 
@@ -196,6 +239,17 @@ def choose_scope(scope: str | None, candidates: tuple[Aansluiting, ...]) -> Aans
     if len(fitting) != 1:
         raise OAuthError("invalid_scope", "The scope must be AfnemerID-OIN of exactly one allowed aansluiting.")
     return fitting[0]
+
+
+def _note_refusal(record: TokenRecord, error: OAuthError, watch: Watch) -> None:
+    """Who is not recognised, and who asks for an aansluiting that no machtiging gives it, stands in the security log."""
+    source = record.received.source
+    if record.caller is None:
+        if error.status == 401:
+            watch.unknown.note(_ACTION, target=_TARGET, code=error.code, source=source)
+    elif error.error == "invalid_scope":
+        note_security(_ACTION, target=_TARGET, result=error.code, actor=actor_of(record.caller), source=source)
+        watch.metrics.security(error.code).inc()
 
 
 def _metadata(url: str, *, signs: bool, binds: bool) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class Metrics:
     security: Callable[[str], Counter]
     observed: Callable[[str, str], Counter]
     token: Callable[[int, str], Counter]
+    own_token: Callable[[int, str], Counter]
     batch_rows: Histogram
     batch_seconds: Histogram
 
@@ -150,6 +151,12 @@ def make_metrics() -> Metrics:
     tokens = Counter(
         "koppelpunt_token_requests", "Requests to RvIG's token endpoint", ["tenant", "outcome"], registry=registry
     )
+    own_tokens = Counter(
+        "koppelpunt_own_tokens",
+        "Requests to the gateway's own token endpoint",
+        ["tenant", "outcome"],
+        registry=registry,
+    )
     return Metrics(
         registry=registry,
         call=lru_cache(maxsize=65_536)(lambda tenant, api, outcome: calls.labels(str(tenant), api, outcome)),
@@ -160,6 +167,7 @@ def make_metrics() -> Metrics:
         security=lru_cache(maxsize=1_024)(security.labels),
         observed=lru_cache(maxsize=1_024)(observed.labels),
         token=lru_cache(maxsize=65_536)(lambda tenant, outcome: tokens.labels(str(tenant), outcome)),
+        own_token=lru_cache(maxsize=65_536)(lambda tenant, outcome: own_tokens.labels(str(tenant), outcome)),
         batch_rows=Histogram(
             "koppelpunt_register_batch_rows",
             "Rows per statement of a register's writer",

@@ -1,8 +1,7 @@
 """Everything that recognises callers, put together: proxies and certificates, keys of IDPs, assertions, the token endpoint.
 
 Owns the waiting: a token with a key that is not known yet may wait for the keys of its IDP, shortly and once; every other
-call is recognised without waiting for anything. And the line in the security log for who was not recognised: rationed, by
-code, and without a word of the caller's. Nobody knows whose attempt it was, so no register holds it.
+call is recognised without waiting for anything. Who was not recognised is told to the security log (`gateway.unknown_callers`).
 """
 
 import asyncio
@@ -22,14 +21,13 @@ from gateway.fetch import Fetcher, FetchRules
 from gateway.idp.tokens import IdpTokens
 from gateway.idp.used import UsedAssertions
 from gateway.issued import TokenMint
-from gateway.issuing import Route, audiences_of, issuing_routes
+from gateway.issuing import Limit, Route, Watch, audiences_of, issuing_routes
 from gateway.metrics import Metrics
 from gateway.presented import ClientCertificates, read_anchors
-from gateway.rates import Rates
 from gateway.rehashing import Rehashing
 from gateway.revocations import Revocations
 from gateway.snapshot import Snapshot
-from gateway.telemetry import note_security
+from gateway.unknown_callers import UnknownCallers
 from tenants.keyring import Keyring
 from tenants.keysets import KeySets, KeyTimes, KeyUnknown
 
@@ -46,7 +44,7 @@ class Recognition:
     fetcher: Fetcher
     used: UsedAssertions
     rehashing: Rehashing
-    told: Rates = field(default_factory=lambda: Rates(burst=20, per_second=1, most=100), repr=False)
+    unknown: UnknownCallers = field(default_factory=UnknownCallers, repr=False)
     _keeper: asyncio.Task[None] | None = field(default=None, repr=False)
 
     async def authenticate(self, bevraging: Bevraging) -> Caller:
@@ -54,8 +52,7 @@ class Recognition:
         try:
             return await self._recognise(bevraging)
         except (NotAuthenticated, TooMany) as refused:
-            if self.told.take(refused.code, time.monotonic()) == 0.0:
-                note_security("authenticatie", target=bevraging.api.name, result=refused.code, actor="onbekend")
+            self.unknown.note("authenticatie", target=bevraging.api.name, code=refused.code, source=bevraging.source)
             raise
 
     async def _recognise(self, bevraging: Bevraging) -> Caller:
@@ -93,8 +90,10 @@ def make_recognition(
     metrics: Metrics,
     connect: Callable[[], Awaitable[asyncpg.Connection]],
     revocations: Revocations | None = None,
+    *,
+    limit: Limit,
 ) -> Recognition:
-    """Put it together. Raises AnchorsError for trust anchors that cannot be used."""
+    """Put it together; `limit` takes one call of a taaksysteem for each token. Raises AnchorsError for trust anchors that cannot be used."""
 
     def notice(event: str) -> None:
         metrics.security(event).inc()
@@ -121,8 +120,9 @@ def make_recognition(
     )
     used = UsedAssertions(connect)
     metrics.show("koppelpunt_idp_keys_age_seconds", "Since the keys of the IDP worst off were read", keysets.age)
-    routes = issuing_routes(authenticator, mint, snapshot, use=used.use, binds=anchors is not None)
-    return Recognition(authenticator, keysets, arrivals, routes, snapshot, fetcher, used, rehashing)
+    watch = Watch(metrics, limit, unknown := UnknownCallers(count=notice))
+    routes = issuing_routes(authenticator, mint, snapshot, watch, use=used.use, binds=anchors is not None)
+    return Recognition(authenticator, keysets, arrivals, routes, snapshot, fetcher, used, rehashing, unknown)
 
 
 def idp_unavailable() -> IdpUnavailable:

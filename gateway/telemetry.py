@@ -1,7 +1,8 @@
-"""Log lines: one JSON line per call and per event. Personal data and secrets have no place in them.
+"""Log lines: one JSON line per call, per request for a token and per event. Personal data and secrets have no place in them.
 
-A line is built from names that this module lists; a caller's text never becomes a key or a value of it. The security
-log has BIO2's fields: actie, object, resultaat, oorsprong, actor, tijdstempel.
+A line is built from names that this module lists; a caller's text never becomes a key of it, and of the values two come
+from a caller: the trace, thirty-two hexadecimal digits that it chose, of a known caller only; and in the security log the
+address that it called from. That log has BIO2's fields: actie, object, resultaat, oorsprong, actor, tijdstempel.
 """
 
 import sys
@@ -13,8 +14,10 @@ from typing import Final
 import orjson
 import structlog
 
-from gateway.call import Bevraging, Caller, Choice
+from gateway.call import Bevraging, Caller, Choice, Received
 from gateway.metrics import Metrics
+from tenants.model import Aansluiting
+from tenants.origin import origin_of
 
 
 def configure_logging() -> None:
@@ -84,13 +87,13 @@ class CallRecord:
         metrics.whole(self.outcome).observe(took)
         # One step of a call has its trace beside it, the longest: that is the one which is looked for.
         longest = max(self.spent, key=self.spent.__getitem__, default=None)
-        trace = None if bevraging.trace_id is None else bevraging.trace_id.hex
+        # What nobody known chose as its trace is not written: it could be anything of thirty-two digits.
+        trace = None if bevraging.trace_id is None or caller is None else bevraging.trace_id.hex
         for step, seconds in self.spent.items():
             exemplar = {"trace_id": trace} if step == longest and trace is not None else None
             metrics.step[step].observe(seconds, exemplar)
         if self.code:
             metrics.refusal(self.code).inc()
-        taaksysteem = None if caller is None else caller.taaksysteem
         _write_line(
             {
                 "transactie": bevraging.id,
@@ -101,7 +104,7 @@ class CallRecord:
                 "tenant": tenant,
                 "aansluiting": None if choice is None else choice.aansluiting.aansluiting_id,
                 "machtiging": None if choice is None else choice.machtiging.machtiging_id,
-                "taaksysteem": None if taaksysteem is None else f"{taaksysteem.tenant_id}/{taaksysteem.taaksysteem_id}",
+                "taaksysteem": None if caller is None else actor_of(caller),
                 "resultaat": self.outcome,
                 "code": self.code,
                 "status": self.status,
@@ -115,6 +118,49 @@ class CallRecord:
         )
 
 
+@dataclass(slots=True)
+class TokenRecord:
+    """The facts of one request for a token of this gateway, logged and counted once, at its end."""
+
+    received: Received
+    begun: float
+    caller: Caller | None = None
+    aansluiting: Aansluiting | None = None
+    code: str = "onverwacht"
+    status: int = 500
+
+    def end(self, code: str, status: int) -> None:
+        """Note how it ended: why it was refused, '' when a token was issued, and with which status."""
+        self.code, self.status = code, status
+
+    def write(self, metrics: Metrics) -> None:
+        """Count the request and write its one line."""
+        caller, received = self.caller, self.received
+        tenant = 0 if caller is None else caller.taaksysteem.tenant_id
+        metrics.own_token(tenant, self.code or "uitgegeven").inc()
+        _write_line(
+            {
+                "transactie": received.id,
+                "trace": None if caller is None else received.trace_id.hex,
+                "tenant": tenant,
+                "aansluiting": None if self.aansluiting is None else self.aansluiting.aansluiting_id,
+                "taaksysteem": None if caller is None else actor_of(caller),
+                "resultaat": "geweigerd" if self.code else "uitgegeven",
+                "code": self.code,
+                "status": self.status,
+                "ms": round((time.monotonic() - self.begun) * 1000, 2),
+                "event": "tokenverzoek",
+                "level": "info",
+                "tijdstempel": datetime.now(UTC),
+            }
+        )
+
+
+def actor_of(caller: Caller) -> str:
+    """How lines name a known caller: its tenant and its taaksysteem."""
+    return f"{caller.taaksysteem.tenant_id}/{caller.taaksysteem.taaksysteem_id}"
+
+
 def _write_line(line: dict[str, object]) -> None:
     """Write one line as structlog would with the settings above, for a tenth of its price: there is one per call."""
     stream = sys.stdout.buffer
@@ -122,6 +168,17 @@ def _write_line(line: dict[str, object]) -> None:
     stream.flush()
 
 
-def note_security(action: str, *, target: str, result: str, actor: str) -> None:
-    """Write one line of the security log. All four are ours (ids and codes), never a caller's text."""
-    security_log.warning("veiligheid", actie=action, object=target, resultaat=result, oorsprong="gateway", actor=actor)
+def note_security(action: str, *, target: str, result: str, actor: str, source: str | None = None) -> None:
+    """Write one line of the security log. The first four are ours (ids and codes), never a caller's text.
+
+    `source` is the address that the attempt came from; None for what began in the gateway itself.
+    """
+    security_log.warning(
+        "veiligheid",
+        actie=action,
+        object=target,
+        resultaat=result,
+        oorsprong="gateway" if source is None else origin_of(source),
+        onderdeel="gateway",
+        actor=actor,
+    )

@@ -19,11 +19,14 @@ from tenants.api.routing import ACTOR, TENANT_HEADER, Rooms, Route
 from tenants.beheer_tokens import TokenRefused
 from tenants.beheerders import standing_mandaat
 from tenants.keysets import KeysUnavailable
+from tenants.origin import UNKNOWN, origin_of
 
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="koppelpunt"'}
 _INVALID: Final = {"WWW-Authenticate": 'Bearer realm="koppelpunt", error="invalid_token"'}
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 _FIRST: Final[dict[Role, int]] = {"operator": 0, "beheerder": 1, "auditor": 2}
+_REASON: Final = "koppelpunt.reden"
+"""Where a request keeps why its token was refused: for the security log, and never for who asks."""
 log = structlog.get_logger("koppelpunt.beveiliging")
 
 
@@ -40,15 +43,17 @@ async def admit(request: Request, route: Route, rooms: Rooms) -> Admitted:
     try:
         return await _admit(request, route, rooms)
     except Refused as refusal:
-        # By the fields of BIO2; never what was presented.
+        # By the fields of BIO2, as the gateway's; never what was presented.
         log.warning(
-            "toegang_geweigerd",
+            "veiligheid",
             actie=route.name,
             object=route.path,
-            resultaat=refusal.status,
-            code=refusal.code,
-            oorsprong="tenants",
-            actor=request.scope.get(ACTOR, ""),
+            resultaat=refusal.code,
+            status=refusal.status,
+            reden=request.scope.get(_REASON, ""),
+            oorsprong=origin_of(None if request.client is None else request.client.host),
+            onderdeel="tenants",
+            actor=request.scope.get(ACTOR, UNKNOWN),
         )
         raise
 
@@ -64,7 +69,7 @@ async def authenticate(request: Request, rooms: Rooms) -> list[Admin]:
             headers=_CHALLENGE,
         )
     if not secret.startswith(PREFIX) and secret.count(".") == 2:
-        return await _of_token(rooms, secret)
+        return await _of_token(request, rooms, secret)
     async with rooms.registry.acquire() as connection:
         admin = await recognise(connection, rooms.identity, secret)
     if admin is None:
@@ -74,11 +79,11 @@ async def authenticate(request: Request, rooms: Rooms) -> list[Admin]:
     return [admin]
 
 
-async def _of_token(rooms: Rooms, token: str) -> list[Admin]:
+async def _of_token(request: Request, rooms: Rooms, token: str) -> list[Admin]:
     try:
         admins = await rooms.tokens.read(rooms.registry, token)
     except TokenRefused as refused:
-        log.warning("token_geweigerd", reden=refused.code, oorsprong="tenants")
+        request.scope[_REASON] = refused.code
         raise Refused(
             401,
             "ongeldigToken",

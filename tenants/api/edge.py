@@ -23,6 +23,7 @@ from tenants.api.openapi import VERSION
 from tenants.api.problems import Refused, problem_of
 from tenants.api.routing import ACTOR, Rooms, Route
 from tenants.metrics import Note
+from tenants.origin import UNKNOWN, origin_of
 from tenants.pools import WrongRole
 from tenants.serve import Application
 
@@ -144,8 +145,9 @@ def _endpoint(methods: dict[str, Route], rooms: Rooms, note: Note) -> Callable[[
             object=route.path,
             resultaat=made.status_code,
             code=code,
-            oorsprong="tenants",
-            actor=request.scope.get(ACTOR, ""),
+            oorsprong=origin_of(None if request.client is None else request.client.host),
+            onderdeel="tenants",
+            actor=request.scope.get(ACTOR, UNKNOWN),
         )
         note(route.name, made.status_code, code, time.monotonic() - begun)
         return made

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -194,10 +195,14 @@ async def test_what_is_no_good_token_lets_nobody_in_and_is_an_event(desk: Desk):
     for name, one in bad.items():
         with capture_logs() as logs:
             assert await desk.code(one) == (401, "ongeldigToken"), name
-        events = [log for log in logs if log["event"] == "toegang_geweigerd"]
-        assert [(log["actie"], log["resultaat"], log["oorsprong"]) for log in events] == [
-            ("wijzigingen", 401, "tenants")
-        ]
+        (event,) = [log for log in logs if log["event"] == "veiligheid"]
+        told = {name: event[name] for name in ("actie", "object", "resultaat", "status", "onderdeel", "actor")}
+        assert told == {
+            "actie": "wijzigingen", "object": "/v1/wijzigingen", "resultaat": "ongeldigToken", "status": 401,
+            "onderdeel": "tenants", "actor": "onbekend",
+        }, name  # fmt: skip
+        assert ip_address(event["oorsprong"]).is_loopback
+        assert event["reden"], name
         assert one not in str(logs)
         assert "j.jansen" not in str(logs)
     assert await desk.code(good) == (200, "")

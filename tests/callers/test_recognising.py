@@ -13,10 +13,12 @@ from gateway.config import ConfigError, GatewayConfig
 from gateway.errors import IdpUnavailable, NotAuthenticated
 from gateway.fetch import Fetcher, FetchError, FetchRules
 from gateway.idp.used import UsedAssertions
-from gateway.issuing import METADATA_PATH, TOKEN_PATH, issuing_routes
+from gateway.issuing import METADATA_PATH, TOKEN_PATH, Watch, issuing_routes
+from gateway.metrics import make_metrics
 from gateway.rates import Rates
 from gateway.recognising import Recognition, idp_unavailable
 from gateway.rehashing import Rehashing
+from gateway.unknown_callers import UnknownCallers
 from tenants.keysets import KeySets, KeyTimes
 from tests import values
 from tests.callers.issuers import jwks_of, make_key
@@ -57,10 +59,10 @@ def recognition(standing, idps) -> Recognition:
 
     keysets = KeySets(idps.fetch, KeyTimes(interval=0.0, patience=0.5), unavailable=idp_unavailable)
     standing.tokens.keys = keysets
-    told = Rates(burst=3, per_second=0.001, most=10)
+    unknown = UnknownCallers(Rates(burst=3, per_second=0.001, most=10), Rates(burst=5, per_second=0.001, most=1))
     return Recognition(
         standing.authenticator, keysets, Arrivals(), {}, standing.snapshot, Fetcher(FetchRules()),
-        UsedAssertions(nowhere), Rehashing(standing.authenticator.keyring, nowhere), told,
+        UsedAssertions(nowhere), Rehashing(standing.authenticator.keyring, nowhere), unknown,
     )  # fmt: skip
 
 
@@ -92,9 +94,22 @@ async def test_who_is_not_recognised_stands_in_the_security_log_rationed_and_wit
     assert lines == [
         {
             "log_level": "warning", "event": "veiligheid", "actie": "authenticatie", "object": "personen",
-            "resultaat": "authentication", "oorsprong": "gateway", "actor": "onbekend",
+            "resultaat": "authentication", "oorsprong": "192.0.2.1", "onderdeel": "gateway", "actor": "onbekend",
         }
     ] * 3  # fmt: skip
+
+
+def test_a_flood_from_one_address_hides_no_other_source_and_all_together_are_bounded():
+    counted: list[str] = []
+    unknown = UnknownCallers(
+        Rates(burst=3, per_second=0.001, most=10), Rates(burst=5, per_second=0.001, most=1), counted.append, lambda: 0.0
+    )
+    with structlog.testing.capture_logs() as lines:
+        for source in ["2001:db8::1"] * 50 + ["2001:db8::2", "::ffff:198.51.100.7", "niet-een-adres", "198.51.100.8"]:
+            unknown.note("authenticatie", target="personen", code="authentication", source=source)
+    # One /64 is one source; what is no address is never written as one.
+    assert [line["oorsprong"] for line in lines] == ["2001:db8::1"] * 3 + ["198.51.100.7", "onbekend"]
+    assert len(counted) == 54
 
 
 @pytest.mark.parametrize(
@@ -144,6 +159,13 @@ def form(standing: Standing, **changed: str) -> bytes:
     return urlencode({name: value for name, value in fields.items() if value}).encode()
 
 
+async def no_limit(_taaksysteem) -> list[tuple[bytes, bytes]]:
+    return []
+
+
+WATCH = Watch(make_metrics(), no_limit, UnknownCallers())
+
+
 class Endpoint:
     def __init__(self, standing: Standing, *, fresh: bool = True) -> None:
         self.used: list[bytes] = []
@@ -152,6 +174,7 @@ class Endpoint:
             standing.authenticator,
             standing.mint,
             standing.snapshot,
+            WATCH,
             clock=lambda: standing.moment,
             use=self.use,
             binds=True,
@@ -173,7 +196,7 @@ async def test_the_metadata_says_how_clients_may_prove_themselves(standing):
     ]  # fmt: skip
     assert "none" not in said["token_endpoint_auth_signing_alg_values_supported"]  # type: ignore[operator]
     assert said["tls_client_certificate_bound_access_tokens"] is True
-    plain = issuing_routes(standing.authenticator, standing.mint, standing.snapshot)
+    plain = issuing_routes(standing.authenticator, standing.mint, standing.snapshot, WATCH)
     without = json.loads((await plain[METADATA_PATH](received(METADATA_PATH))).body)
     assert "private_key_jwt" not in without["token_endpoint_auth_methods_supported"]
 

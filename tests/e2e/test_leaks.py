@@ -25,7 +25,9 @@ CALL_FIELDS = frozenset({
     "transactie", "trace", "omgeving", "api", "operatie", "tenant", "aansluiting", "machtiging", "taaksysteem", "resultaat",
     "code", "status", "octetten", "ms", "stappen", "event", "level", "tijdstempel",
 })  # fmt: skip
-SECURITY_FIELDS = frozenset({"actie", "object", "resultaat", "oorsprong", "actor", "event", "level", "tijdstempel"})
+SECURITY_FIELDS = frozenset(
+    {"actie", "object", "resultaat", "oorsprong", "onderdeel", "actor", "event", "level", "tijdstempel"}
+)
 
 
 async def test_nothing_personal_and_no_secret_stands_where_it_does_not_belong(database, tmp_path, caller):
@@ -72,6 +74,9 @@ def check_lines(log: bytes) -> None:
     security = [line for line in lines if line["event"] == "veiligheid"]
     assert {frozenset(line) for line in security} == {SECURITY_FIELDS}
     assert {"authentication", "geblokkeerd"} <= {line["resultaat"] for line in security}
+    assert {line["oorsprong"] for line in security if line["actor"] == "onbekend"} == {"127.0.0.1"}
+    # What nobody known called its trace is not repeated.
+    assert all((line["trace"] is None) == (line["taaksysteem"] is None) for line in calls)
     known = {line["code"] for line in calls if line["status"] == 403 and line["taaksysteem"] is not None}
     assert known <= {line["resultaat"] for line in security}
 

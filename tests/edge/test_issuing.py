@@ -8,13 +8,17 @@ from urllib.parse import quote, urlencode
 
 import jwt
 import pytest
+import structlog
 
 from gateway.call import Outgoing
 from gateway.caller import Authenticator, Failures
 from gateway.edge import check_shape, make_edge
+from gateway.errors import RegisterUnavailable, TooMany
 from gateway.issued import SigningKeysError, TokenMint, make_signing_keys, read_signing_keys
-from gateway.issuing import issuing_routes
+from gateway.issuing import Watch, issuing_routes
+from gateway.metrics import make_metrics
 from gateway.rates import Rates
+from gateway.unknown_callers import UnknownCallers
 from tests import values
 from tests.edge.serving import Answer, ask, request, running
 from tests.edge.test_caller import CLIENT_ID, ISSUER, KEYRING, SECRET, client_key, registry
@@ -38,14 +42,20 @@ def mint(tmp_path) -> TokenMint:
     return TokenMint(read_signing_keys(path), ISSUER)
 
 
+async def no_limit(_taaksysteem) -> list[tuple[bytes, bytes]]:
+    return []
+
+
 class Endpoint:
     """A running edge with the endpoint on it, and an exchange behind it that says who called."""
 
-    def __init__(self, mint: TokenMint, snapshot=None, **limits) -> None:
+    def __init__(self, mint: TokenMint, snapshot=None, limit=no_limit, **limits) -> None:
         self.snapshot = snapshot or registry(client_key())
         failures = Failures(**limits)
         self.authenticator = Authenticator(self.snapshot, KEYRING, mint, NOW.timestamp, failures)
-        self.routes = issuing_routes(self.authenticator, mint, self.snapshot, clock=NOW.timestamp)
+        self.metrics = make_metrics()
+        watch = Watch(self.metrics, limit, UnknownCallers(count=lambda code: self.metrics.security(code).inc()))
+        self.routes = issuing_routes(self.authenticator, mint, self.snapshot, watch, clock=NOW.timestamp)
 
     async def exchange(self, bevraging):
         caller = self.authenticator.authenticate(bevraging)
@@ -55,6 +65,15 @@ class Endpoint:
     async def ask(self, *requests: bytes) -> list[Answer]:
         async with running(make_edge(self.exchange, CATALOGUE, routes=self.routes)) as port:
             return [await ask(port, data) for data in requests]
+
+    def counted(self) -> dict[tuple[str, str], float]:
+        """How often each outcome was counted for each tenant."""
+        return {
+            (sample.labels["tenant"], sample.labels["outcome"]): sample.value
+            for family in self.metrics.registry.collect()
+            for sample in family.samples
+            if sample.name == "koppelpunt_own_tokens_total"
+        }
 
 
 def asking(fields=None, *, headers=(), media: str = FORM, method: str = "POST", **changed) -> bytes:
@@ -230,6 +249,74 @@ async def test_too_many_wrong_secrets_of_one_client_get_a_429_and_other_clients_
     answers = await endpoint.ask(wrong, wrong, wrong, asking(), second)
     assert [answer.status for answer in answers] == [401, 401, 429, 429, 200]
     assert int(answers[2].headers["retry-after"]) > 0
+
+
+async def test_each_request_for_a_token_has_a_line_and_is_counted_without_a_word_of_the_caller(mint, capfdbinary):
+    endpoint = Endpoint(mint)
+    asked = [
+        asking(), asking(client_secret="mijn-verkeerde-geheim"), asking(scope="999999333-00000001000000001000"),
+        asking(grant_type="999999333"), asking(client_id="999999333"),
+    ]  # fmt: skip
+    answers = await endpoint.ask(*asked)
+    written = capfdbinary.readouterr().out
+    lines = [json.loads(line) for line in written.splitlines() if b'"tokenverzoek"' in line and b'"ms"' in line]
+    assert [(line["status"], line["resultaat"], line["code"], line["tenant"], line["taaksysteem"]) for line in lines] == [
+        (200, "uitgegeven", "", 1, "1/1"), (401, "geweigerd", "authentication", 0, None),
+        (400, "geweigerd", "invalid_scope", 1, "1/1"), (400, "geweigerd", "unsupported_grant_type", 1, "1/1"),
+        (401, "geweigerd", "authentication", 0, None),
+    ]  # fmt: skip
+    assert [line["transactie"] for line in lines] == [answer.headers["x-transactie-id"] for answer in answers]
+    assert (lines[0]["aansluiting"], lines[1]["trace"]) == (1, None)
+    assert endpoint.counted() == {
+        ("1", "uitgegeven"): 1, ("0", "authentication"): 2, ("1", "invalid_scope"): 1, ("1", "unsupported_grant_type"): 1,
+    }  # fmt: skip
+    for sent in (b"verkeerde", b"999999333", SECRET.encode(), answers[0].json["access_token"].encode()):
+        assert sent not in written
+
+
+async def test_guessing_secrets_and_asking_for_anothers_aansluiting_stand_in_the_security_log_with_their_source(mint):
+    endpoint = Endpoint(mint)
+    with structlog.testing.capture_logs() as logs:
+        await endpoint.ask(
+            asking(client_secret="fout"), asking(scope="000002-00000001000000002000"), asking(media="application/json")
+        )
+    events = [log for log in logs if log["event"] == "veiligheid"]
+    fields = ("actie", "object", "resultaat", "oorsprong", "actor")
+    assert [tuple(log[name] for name in fields) for log in events] == [
+        ("tokenverzoek", "tokens", "authentication", "127.0.0.1", "onbekend"),
+        ("tokenverzoek", "tokens", "invalid_scope", "127.0.0.1", "1/1"),
+    ]
+
+
+async def test_a_token_is_a_call_of_its_taaksysteem_for_the_limits_and_a_wrong_secret_is_none(mint):
+    taken = []
+
+    async def limit(taaksysteem):
+        taken.append((taaksysteem.tenant_id, taaksysteem.taaksysteem_id))
+        if len(taken) > 1:
+            error = TooMany("limietBereikt", "Te veel.", retry_after=3)
+            error.headers = [(b"ratelimit", b'"taaksysteem";r=0;t=3')]
+            raise error
+        return [(b"ratelimit", b'"taaksysteem";r=1;t=3')]
+
+    endpoint = Endpoint(mint, limit=limit)
+    wrong, first, second = await endpoint.ask(asking(client_secret="fout"), asking(), asking())
+    assert (wrong.status, first.status, second.status, taken) == (401, 200, 429, [(1, 1), (1, 1)])
+    assert (first.headers["ratelimit"], second.headers["ratelimit"]) == (
+        '"taaksysteem";r=1;t=3', '"taaksysteem";r=0;t=3',
+    )  # fmt: skip
+    assert (second.headers["retry-after"], "access_token" in second.json) == ("3", False)
+    assert endpoint.counted()["1", "limietBereikt"] == 1
+
+
+async def test_without_the_limits_database_no_token_is_issued(mint):
+    async def limit(_taaksysteem):
+        raise RegisterUnavailable("limietOnbekend", "Niet nu.", retry_after=1)
+
+    endpoint = Endpoint(mint, limit=limit)
+    (answer,) = await endpoint.ask(asking())
+    assert (answer.status, "access_token" in answer.json) == (503, False)
+    assert endpoint.counted() == {("1", "limietOnbekend"): 1}
 
 
 async def test_metadata_and_keys_are_published(mint):
