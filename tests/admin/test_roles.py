@@ -102,7 +102,6 @@ CASES: dict[tuple[str, str], Case] = {
     ),
     ("GET", "/v1/configuratie"): Case(OWN),
     # The operator names the tenant: tests/admin/test_bevestiging.py.
-    # Of a tenant that the operator names; tests/admin/test_bevestiging.py does.
     ("POST", "/v1/afnemers/{afnemerId}/bevestiging"): Case(
         {"operator": 400},
         json=lambda _: {"reden": "Mandaat gezien"},
