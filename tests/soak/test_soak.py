@@ -21,6 +21,8 @@ SETTLE_SECONDS, LEAST_SECONDS = 120.0, 120.0
 """Until each tenant's first call has made its connections a process grows; over less time a slope says nothing."""
 GROWTH = 2.0
 """MiB per minute that a process may grow when it has settled, over two minutes at least."""
+STEADY_GROWTH = 1.0
+"""The same while nothing goes wrong. 0.45 was measured at 49 calls a second; 3.3, at 32, of one that kept dead connections."""
 
 
 async def soak(
@@ -103,7 +105,7 @@ async def test_memory_stays_where_it_is_under_steady_traffic(servers: Rack, stoc
     growths = await steady(servers, stock, tmp_path / "world", seed=1, seconds=60 * minutes, tenants=tenants)
     # Gateway with one worker, parent and its two, admin API, two sealers.
     assert len(growths) == 7
-    assert [one for one in growths if one.per_minute > GROWTH] == []
+    assert [one for one in growths if one.per_minute > STEADY_GROWTH] == []
 
 
 @pytest.mark.soak
