@@ -17,7 +17,8 @@ class Received:
 
     `received` is Unix time in seconds. Header names are lower-case and single, values have no control characters;
     `path` is plain ASCII without escapes; `query` is as received; `body` has its gzip undone. `trace_id` and
-    `traceparent` (W3C, with this call as the new parent) are the caller's trace, or a new one.
+    `traceparent` (W3C, with this call as the new parent) are the caller's trace, or a new one; `caller_span` (eight
+    octets) is the span of the caller's that asked for this.
     """
 
     id: UUID
@@ -31,6 +32,7 @@ class Received:
     trace_id: UUID
     traceparent: str
     certificate: PresentedCertificate | None = None
+    caller_span: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Bevraging:
     message_ids: tuple[str, ...] = ()
     content: object = field(default=None, repr=False)
     certificate: PresentedCertificate | None = None
+    caller_span: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

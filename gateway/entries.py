@@ -103,6 +103,7 @@ def opening_of(
         rubrieken=rubrieken.gevraagd,
         messages=bevraging.message_ids if deletes else None,
         trace_id=bevraging.trace_id,
+        caller_span=bevraging.caller_span,
         user_index=_user_index(row_id, machtiging.tenant_id, caller, sealer),
     )
 
@@ -131,6 +132,7 @@ def attempt_of(
         zoekrubrieken=rubrieken.zoek,
         rubrieken=rubrieken.gevraagd,
         trace_id=bevraging.trace_id,
+        caller_span=bevraging.caller_span,
         user_index=_user_index(row_id, tenant_id, caller, sealer),
     )
 

@@ -162,6 +162,7 @@ async def _read(
         trace_id=trace.trace_id,
         traceparent=trace.traceparent,
         certificate=certificate,
+        caller_span=trace.caller_span,
     )
 
 
@@ -188,6 +189,7 @@ def make_bevraging(received: Received, environment: Environment, api: Api, subpa
         message_ids=ids,
         content=content,
         certificate=received.certificate,
+        caller_span=received.caller_span,
     )
 
 

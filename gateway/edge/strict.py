@@ -61,10 +61,11 @@ _NO_PARENT: Final = "0" * 16
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A W3C trace: its id, and the traceparent that goes on, with this call as the new parent."""
+    """A W3C trace: its id, the traceparent that goes on, with this call as the new parent, and the caller's own span."""
 
     trace_id: UUID
     traceparent: str
+    caller_span: bytes | None = None
 
 
 def read_headers(raw: Iterable[tuple[bytes, bytes]], http_version: str) -> dict[str, str]:
@@ -148,5 +149,5 @@ def read_trace(value: str | None, own: UUID) -> Trace:
         version, trace, caller, flags, rest = found.groups()
         known = rest is None if version == "00" else version != "ff"
         if known and trace != _NO_TRACE and caller != _NO_PARENT:
-            return Trace(UUID(trace), f"00-{trace}-{parent}-{int(flags, 16) & 1:02x}")
+            return Trace(UUID(trace), f"00-{trace}-{parent}-{int(flags, 16) & 1:02x}", bytes.fromhex(caller))
     return Trace(own, f"00-{own.hex}-{parent}-00")

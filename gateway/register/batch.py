@@ -18,12 +18,16 @@ Numbers = dict[int, int]
 
 @dataclass(slots=True)
 class Batch:
-    """Rows by id, what PostgreSQL is asked to write, and the data keys it sees for the first time."""
+    """Rows by id, what PostgreSQL is asked to write, and the data keys it sees for the first time.
+
+    `spans` are the callers' own: tenant, call, span.
+    """
 
     openings: dict[UUID, Row] = field(default_factory=dict)
     closings: dict[UUID, Row] = field(default_factory=dict)
     keys: dict[UUID, DataKey] = field(default_factory=dict)
     arguments: tuple[Sequence[tuple[object, ...]], ...] = ()
+    spans: list[tuple[int, UUID, bytes]] = field(default_factory=list)
 
 
 def make_batch(rows: Sequence[Row], known_keys: set[UUID], opened: Numbers, closed: Numbers) -> Batch | None:
@@ -41,6 +45,8 @@ def make_batch(rows: Sequence[Row], known_keys: set[UUID], opened: Numbers, clos
         if isinstance(value, Opening):
             batch.openings[value.id] = row
             openings.append(_opening(value, opened))
+            if value.caller_span is not None:
+                batch.spans.append((value.tenant_id, value.id, value.caller_span))
         else:
             batch.closings[value.id] = row
             closings.append(_closing(value, closed))

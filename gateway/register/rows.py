@@ -12,7 +12,7 @@ class Opening:
 
     `tenant_id` is the tenant whose register it is: the afnemer's; of a refused attempt (`refusal` says why) the
     taaksysteem's own. `messages` are those that a call wants to delete. An id serves one opening, so a second try of a
-    call needs a second id.
+    call needs a second id. `caller_span` is no part of the row: it is kept beside it, for the tenant's log (productie).
     """
 
     id: UUID
@@ -36,6 +36,7 @@ class Opening:
     rubrieken: str = ""
     messages: tuple[str, ...] | None = None
     trace_id: UUID | None = None
+    caller_span: bytes | None = None
     user_index: UUID | None = field(default=None, repr=False)
 
 

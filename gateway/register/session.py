@@ -45,6 +45,7 @@ _UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceE
 
 
 _LOCK_SECONDS = 0.2
+_TRACED = "SELECT kind, id, verdict, number, hash FROM register.write_traced($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 
 
 class RowsRefused(Exception):
@@ -78,21 +79,31 @@ class Session:
     """A writer: one session, one number, and the counters of what it wrote."""
 
     def __init__(
-        self, connection: asyncpg.Connection, statement: object, writer_id: int, durability: Durability
+        self,
+        connection: asyncpg.Connection,
+        statement: object,
+        traced: object | None,
+        writer_id: int,
+        durability: Durability,
     ) -> None:
         self._connection = connection
         self._durability = durability
         self._fetch = statement.fetch  # type: ignore[attr-defined]
+        self._fetch_traced = None if traced is None else traced.fetch  # type: ignore[attr-defined]
         self.writer_id = writer_id
         self.opened: Numbers = {}
         self.closed: Numbers = {}
 
-    async def write(self, arguments: Sequence[object]) -> list[Result]:
+    async def write(self, arguments: Sequence[object], spans: Sequence[tuple[int, UUID, bytes]] = ()) -> list[Result]:
         """Write one batch in one statement and one commit. Raises RowsRefused or SessionLost.
 
+        `spans` of callers go along where they are kept; proef has no log, and keeps none.
         asyncpg answers after ReadyForQuery, which PostgreSQL sends after the commit (and its replica's, if demanded).
         """
         try:
+            if spans and self._fetch_traced is not None:
+                traced: list[Result] = await self._fetch_traced(self.writer_id, *arguments, *zip(*spans, strict=True))
+                return traced
             rows: list[Result] = await self._fetch(self.writer_id, *arguments)
         except asyncpg.PostgresError as error:
             if _is_of_the_rows(error):
@@ -165,13 +176,14 @@ async def _begin(server: Server, url: str) -> Session:
         statement = await connection.prepare(
             f"SELECT kind, id, verdict, number, hash FROM {server.schema}.write($1, $2, $3, $4, $5, $6)"  # noqa: S608
         )
+        traced = None if server.schema == "proef" else await connection.prepare(_TRACED)
     except _UNREACHABLE as error:
         connection.terminate()
         raise ServerUnreachable(_name(error)) from None
     except BaseException:
         connection.terminate()
         raise
-    return Session(connection, statement, writer_id, server.durability)
+    return Session(connection, statement, traced, writer_id, server.durability)
 
 
 async def running_of(server: Server, writer_ids: Sequence[int]) -> dict[int, set[tuple[int, UUID]]]:

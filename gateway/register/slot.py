@@ -203,7 +203,7 @@ class Slot:
     async def _measured(self, session: Session, batch: Batch, rows: int) -> list[Result]:
         self.writing_since = began = time.monotonic()
         try:
-            results = await session.write(batch.arguments)
+            results = await session.write(batch.arguments, batch.spans)
         finally:
             self.writing_since = 0.0
         seconds = time.monotonic() - began

@@ -4,7 +4,7 @@ No statement of this module reads the register's tables: functions of the databa
 tenant that has a destination, and nothing else. Hence no recorded reading either: the destination is on record.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -83,8 +83,13 @@ async def read_batch(connection: asyncpg.Connection, due: Due, open_after: timed
         open_calls = await connection.fetch(
             "SELECT * FROM register.logboek_open($1, $2, $3)", due.after_open, open_after, due.step
         )
+        calls += [_call(row) for row in open_calls]
+        # What asked for these calls, where a caller said it: it stands beside the register, for this alone.
+        parents = dict(
+            await connection.fetch("SELECT id, span FROM register.logboek_parents($1)", [one.id for one in calls])
+        )
     after_open = open_calls[-1]["id"] if open_calls else due.after_open
-    return Batch((*calls, *(_call(row) for row in open_calls)), leaf, after_open, gone)
+    return Batch(tuple(replace(one, caller_span=parents.get(one.id)) for one in calls), leaf, after_open, gone)
 
 
 async def _read_window(connection: asyncpg.Connection, due: Due, leaf: int) -> tuple[list[Call], int, int]:

@@ -2,7 +2,7 @@
 
 Whoever sends a call again makes the very same ids: the trace is the caller's (W3C Trace Context, as the register has it),
 the span of the call is the random half of the transaction id, which is the parent id that RvIG was told in `traceparent`,
-and a subject's span follows from the call and the pseudonym. Nothing is sampled.
+its parent is the caller's own span, and a subject's span follows from the call and the pseudonym. Nothing is sampled.
 
 A subject is named by a pseudonym: HMAC-SHA256, under a key of this destination alone, over the register's own index of
 the person. That index is itself an HMAC under the tenant's key of the year, so a pseudonym changes each year, cannot be
@@ -59,6 +59,7 @@ class Call:
     afnemer_id: str | None
     unidentified: int | None
     persons: tuple[UUID, ...] = field(default=(), repr=False)
+    caller_span: bytes | None = None
 
 
 def resource_of(oin: str, name: str) -> Resource:
@@ -88,6 +89,9 @@ def spans_of(calls: Iterable[Call], key: bytes, resource: Resource) -> list[Read
 def _spans_of(call: Call, key: bytes, resource: Resource) -> list[ReadableSpan]:
     trace = call.id if call.trace_id is None else call.trace_id
     context = SpanContext(trace.int, call.id.int & _LOW_64, is_remote=False, trace_flags=_SAMPLED)
+    asking = None
+    if call.trace_id is not None and call.caller_span is not None:
+        asking = SpanContext(trace.int, int.from_bytes(call.caller_span), is_remote=True, trace_flags=_SAMPLED)
     activity = call.verwerkingsactiviteit or UNKNOWN
     start = _nanoseconds(call.opened_at)
     end = start if call.closed_at is None else max(start, _nanoseconds(call.closed_at))
@@ -102,7 +106,7 @@ def _spans_of(call: Call, key: bytes, resource: Resource) -> list[ReadableSpan]:
             kind=kind, status=status, start_time=start, end_time=end, instrumentation_scope=_SCOPE,
         )  # fmt: skip
 
-    spans = [span(f"{call.api} {call.operation}", SpanKind.SERVER, context, None, _of_call(call, trace))]
+    spans = [span(f"{call.api} {call.operation}", SpanKind.SERVER, context, asking, _of_call(call, trace))]
     for person in call.persons:
         name = pseudonym(key, person)
         child = SpanContext(trace.int, _child_id(call.id, name), is_remote=False, trace_flags=_SAMPLED)

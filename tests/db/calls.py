@@ -51,15 +51,18 @@ class Writer:
         persons: Sequence[tuple[UUID, int, UUID, str]] = (),
         messages: Sequence[tuple[UUID, int, str]] = (),
         keys: Sequence[tuple[UUID, int, int, bytes]] = (),
+        spans: Sequence[tuple[int, UUID, bytes]] = (),
     ) -> list[Written]:
+        function, more = ("write_traced", ", $7, $8, $9") if spans else ("write", "")
         rows = await self.connection.fetch(
-            f"SELECT kind, id, verdict, number, hash FROM {self.schema}.write($1, $2, $3, $4, $5, $6)",  # noqa: S608
+            f"SELECT kind, id, verdict, number, hash FROM {self.schema}.{function}($1, $2, $3, $4, $5, $6{more})",  # noqa: S608
             self.writer_id,
             list(keys),
             [tuple(one[name] for name in OPENING) for one in openings],
             [tuple(one[name] for name in CLOSING) for one in closings],
             list(persons),
             list(messages),
+            *zip(*spans, strict=True),
         )
         return [Written(*row) for row in rows]
 

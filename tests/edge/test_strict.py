@@ -109,6 +109,7 @@ def test_a_callers_trace_goes_on_with_this_call_as_the_new_parent(value):
     trace = read_trace(value, OWN)
     assert trace.trace_id == UUID(TRACE)
     assert trace.traceparent == f"00-{TRACE}-{OWN.hex[16:]}-01"
+    assert trace.caller_span == bytes.fromhex("b7ad6b7169203331")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,7 @@ def test_a_missing_or_wrong_trace_is_a_new_one(value):
     trace = read_trace(value, OWN)
     assert trace.trace_id == OWN
     assert trace.traceparent == f"00-{OWN.hex}-{OWN.hex[16:]}-00"
+    assert trace.caller_span is None
 
 
 @given(st.lists(st.integers(0, 2**47 * 1_000_000), min_size=2, max_size=50))

@@ -55,11 +55,11 @@ class Collector:
 
     @property
     def calls(self) -> list[Span]:
-        return [one for one in self.spans.values() if not one.parent]
+        return [one for one in self.spans.values() if "koppelpunt.transactie" in one.attributes]
 
     @property
     def subjects(self) -> list[Span]:
-        return [one for one in self.spans.values() if one.parent]
+        return [one for one in self.spans.values() if "koppelpunt.transactie" not in one.attributes]
 
     @property
     def octets(self) -> bytes:

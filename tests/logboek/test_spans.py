@@ -1,11 +1,12 @@
 """What the log says of a call, and what it never says."""
 
 import dataclasses
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 from gateway.edge.strict import read_trace
 from gateway.records import RecordSealer
-from tests.db.calls import uuid7
+from tests.db.calls import data_key, opening, uuid7
 
 BSNS = ("999990019", "999990020", "999990032")
 
@@ -44,7 +45,7 @@ async def test_the_trace_is_the_callers_and_the_span_is_the_parent_that_rvig_was
     await stage.choose()
     id_ = uuid7()
     told = read_trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", id_)
-    (row,) = await stage.calls.open(stage.world, 1, id=id_, trace_id=told.trace_id)
+    (row,) = await stage.calls.open(stage.world, 1, id=id_, trace_id=told.trace_id, span=told.caller_span)
     await stage.calls.close(stage.world, [row])
     # Without a trace of the caller's the transaction is one.
     own = uuid7()
@@ -53,11 +54,60 @@ async def test_the_trace_is_the_callers_and_the_span_is_the_parent_that_rvig_was
     await stage.seal()
     await stage.send()
     first, second = stage.collector.calls
+    assert (first.parent, second.parent) == ("b7ad6b7169203331", "")
     assert f"00-{first.trace}-{first.id}-01" == told.traceparent
     assert first.attributes["dpl.core.foreign_operation.trace_id"] == "0af7651916cd43dd8448eb211c80319c"
     assert UUID(second.trace) == own
     assert read_trace(None, own).traceparent == f"00-{second.trace}-{second.id}-00"
     assert "dpl.core.foreign_operation.trace_id" not in second.attributes
+
+
+async def test_the_callers_span_is_the_parent_of_a_refused_attempt_and_of_a_call_without_outcome_too(stage):
+    await stage.choose(from_start=True)
+    span = bytes.fromhex("b7ad6b7169203331")
+    await stage.calls.open(stage.world, 1, refusal="buitenRecht", span=span)
+    (row,) = await stage.calls.open(stage.world, 1, span=span)
+    stage.export = dataclasses.replace(stage.export, open_after=stage.export.open_after * 0)
+    await stage.seal()
+    await stage.send()
+    assert {one.message: one.parent for one in stage.collector.calls} == {
+        "geweigerd": span.hex(), "uitkomst_onbekend": span.hex()
+    }  # fmt: skip
+    # When it ends after all, it is the same span below the same parent.
+    await stage.calls.close(stage.world, [row])
+    await stage.seal()
+    await stage.send()
+    assert [(one.message, one.parent) for one in stage.collector.calls if one.status == 1] == [("", span.hex())]
+
+
+async def test_a_callers_span_is_kept_for_who_has_a_log_and_of_calls_that_were_written(stage, other):
+    number = await stage.choose()
+    span = b"\1" * 8
+    (kept,) = await stage.calls.open(stage.world, 1, span=span)
+    await stage.calls.open(other, 1, span=span)
+    wrong = opening(stage.world, base=1, machtiging_version=9)
+    (answer,) = await stage.calls.writer.write(
+        [wrong], keys=[data_key(wrong)], spans=[(stage.world.tenant_id, wrong["id"], span)]
+    )
+    assert (answer.verdict, answer.number) == ("gewijzigd", None)
+    rows = await stage.admin.fetch("SELECT tenant_id, id, span FROM register.caller_span")
+    assert [tuple(row) for row in rows] == [(stage.world.tenant_id, kept["id"], span)]
+    await stage.end(number)
+    await stage.calls.open(stage.world, 1, span=span)
+    assert await stage.admin.fetchval("SELECT count(*) FROM register.caller_span") == 1
+
+
+async def test_the_span_of_a_caller_goes_with_the_call(stage, past):
+    await stage.choose()
+    gone = await past.had(date(datetime.now(UTC).year - 3, 3, 1), 2)
+    (kept,) = await stage.calls.open(stage.world, 1, span=b"\1" * 8)
+    for id_ in gone:
+        await stage.admin.execute(
+            "INSERT INTO register.caller_span VALUES ($1, $2, $3)", stage.world.tenant_id, id_, b"\2" * 8
+        )
+    await past.seal()
+    await past.destroy()
+    assert [row["id"] for row in await stage.admin.fetch("SELECT id FROM register.caller_span")] == [kept["id"]]
 
 
 async def test_what_arrives_holds_no_number_name_user_question_or_index_of_the_register(stage):

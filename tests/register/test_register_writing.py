@@ -36,6 +36,22 @@ async def test_an_opening_is_the_permission_and_a_closing_gives_the_receipt(
     assert [r["id"] for r in stage.rows("SELECT id FROM register.person WHERE person = %s", index)] == [opening.id]
 
 
+async def test_the_span_of_a_caller_is_kept_beside_its_opening_where_the_tenant_has_a_log(
+    stage: Stage, writer: RegisterWriter
+) -> None:
+    with_log, without = stage.tenants[:2]
+    stage.change(
+        "INSERT INTO registry.logboek_destination (tenant_id, url, key_sealed) VALUES (%s, 'https://log.example', 'x')",
+        with_log.tenant_id,
+    )
+    openings = [stage.opening(one, caller_span=b"\1" * 8) for one in (with_log, without)]
+    silent = stage.opening(with_log)
+    await asyncio.gather(*map(writer.open, (*openings, silent)))
+    assert stage.rows("SELECT count(*) AS n FROM register.opening") == [{"n": 3}]
+    [row] = stage.rows("SELECT tenant_id, id, span FROM register.caller_span")
+    assert (row["tenant_id"], row["id"], bytes(row["span"])) == (with_log.tenant_id, openings[0].id, b"\1" * 8)
+
+
 async def test_many_calls_at_once_share_few_statements(stage: Stage, writer: RegisterWriter) -> None:
     openings = [stage.opening(tenant) for _ in range(100) for tenant in stage.tenants]
     await asyncio.gather(*map(writer.open, openings[:200]))

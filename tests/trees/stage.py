@@ -33,10 +33,13 @@ class Calls:
             ids += [row["id"] for row in rows]
         return ids
 
-    async def open(self, world: World, count: int = 1, **changes: Any) -> list[dict[str, Any]]:
+    async def open(
+        self, world: World, count: int = 1, *, span: bytes | None = None, **changes: Any
+    ) -> list[dict[str, Any]]:
         base = self.openings[world.tenant_id]
         rows = [opening(world, base=base, **changes) for _ in range(count)]
-        answers = await self.writer.write(rows, keys=[data_key(row) for row in rows])
+        spans = [] if span is None else [(world.tenant_id, row["id"], span) for row in rows]
+        answers = await self.writer.write(rows, keys=[data_key(row) for row in rows], spans=spans)
         assert all(answer.number is not None for answer in answers), answers
         self.openings[world.tenant_id] += count
         return rows
