@@ -15,6 +15,7 @@ from gateway.edge import Edge, Limits, answer_unreadable, check_shape, make_edge
 from gateway.entrance import Entrance
 from gateway.exchange import Gate, Register, exchange
 from gateway.issued import TokenMint, read_signing_keys
+from gateway.keeping import check_keeping
 from gateway.metrics import Metrics, make_metrics
 from gateway.mtls import Identities
 from gateway.places import Places
@@ -47,6 +48,9 @@ from tenants.keyring import Keyring, read_keyring
 from tenants.server_certificate import show_server_certificate
 
 SCHEMAS = {"productie": "register", "proef": "proef"}
+WATCHERS_DRAIN_SECONDS = 2.0
+"""A scrape that hangs holds up nobody's closing row."""
+
 TOLD = frozenset({"register proef"})
 """Without it calls to proef get 503; that takes no productie out of service."""
 
@@ -65,6 +69,7 @@ class Gateway:
 async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     """Put a gateway together; at the end let the register finish, then close everything."""
     catalogue = read_catalogue(config.catalogue_file)
+    check_keeping(config.durability, catalogue)
     identity = read_keyring(config.identity_keyring_file, name="identity", private=True)
     metrics, snapshot, timelines = make_metrics(), Snapshot(), Timelines()
     connecting = partial(connect, config.database_url, timelines, command_timeout=60)
@@ -151,9 +156,8 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
         } | {"klok": lambda: "klokWijktAf"}
         yield Gateway(edge, metrics, checks, reasons)
     finally:
-        # The order matters: calls have ended, so first their rows, then what they left from.
-        for register in registers.values():
-            await register.writer.drain(config.close_timeout)
+        # The order matters: calls have ended, so first their rows, both registers' at once, then what they left from.
+        await asyncio.gather(*(register.writer.drain(config.close_timeout) for register in registers.values()))
         keeper.cancel()
         with suppress(asyncio.CancelledError):
             await keeper
@@ -201,7 +205,7 @@ async def run_gateway(
         watchers = asyncio.create_task(
             serve(
                 watching,
-                ServeSettings(config.metrics_bind),
+                ServeSettings(config.metrics_bind, drain_seconds=WATCHERS_DRAIN_SECONDS),
                 shutdown=calls_ended,
                 ready=partial(bound, "watchers"),
             )

@@ -25,6 +25,11 @@ _SET_PARENT_DEATH_SIGNAL: Final = 1
 _MARGIN: Final = 10.0
 
 
+def stop_seconds(config: GatewayConfig) -> float:
+    """How long a gateway may take to end after SIGTERM; a worker that takes longer is killed."""
+    return config.drain_idle_seconds + config.drain_seconds + config.close_timeout + _MARGIN
+
+
 def tell_ready(descriptor: int, watch: int) -> None:
     """Called in a worker when it serves: tell its parent the port of its watchers."""
     with os.fdopen(descriptor, "wb") as pipe:
@@ -38,7 +43,7 @@ async def run_parent(config: GatewayConfig, *, shutdown: asyncio.Event, ready: C
         listen_on(config.bind, config.workers),
         (sys.executable, "-m", "gateway", "worker"),
         watchers=ServeSettings(config.metrics_bind),
-        end_seconds=config.drain_idle_seconds + config.drain_seconds + config.close_timeout + _MARGIN,
+        end_seconds=stop_seconds(config),
         shutdown=shutdown,
         ready=ready,
     )

@@ -18,9 +18,10 @@ async def serve_strictly(
     certificate_file: Path | None = None,
     key_file: Path | None = None,
     ready: Callable[[int], None] | None = None,
+    drain_seconds: float = 60.0,
 ) -> None:
     """Serve until `shutdown`. What is no HTTP gets a problem document too. Raises OSError, and ValueError for an address."""
-    settings = ServeSettings(bind, certificate_file, key_file)
+    settings = ServeSettings(bind, certificate_file, key_file, drain_seconds=drain_seconds)
     await serve(app, settings, shutdown=shutdown, ready=ready, unreadable=_answer_unreadable)
 
 

@@ -114,6 +114,7 @@ async def run_tenants(
                 certificate_file=config.certificate_file,
                 key_file=config.key_file,
                 ready=partial(bound, "api"),
+                drain_seconds=config.drain_seconds,
             ),
             serve(process.observed, bind=config.metrics_bind, shutdown=shutdown, ready=partial(bound, "observed")),
             keep_years(rooms.registry, rooms.identity, rooms.register, shutdown),

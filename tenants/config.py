@@ -19,6 +19,8 @@ class TenantsConfig(Settings):
     key_file: Path | None = None
     metrics_bind: str = "127.0.0.1:9091"
     grace_timeout: float = Field(default=5.0, gt=0)
+    # As long as a request may take, so that none is cut off.
+    drain_seconds: float = Field(default=60.0, gt=0)
     connections: int = Field(default=10, ge=1, le=100)
     # Judging certificates: `<environment>.pem` with PKIo anchors, and the names that RvIG knows the egress by.
     certificate_anchors_directory: Path | None = None

@@ -1,7 +1,7 @@
 """Serves an ASGI application with hypercorn until told to stop, over TLS when given a certificate.
 
 TLS is 1.2 or 1.3 with ECDHE and AES-GCM or CHACHA20 only (NCSC), and HTTP/1.1 alone is offered. Requests that run when
-the stop is asked for may end, within 10 seconds.
+the stop is asked for may end, within `drain_seconds`.
 """
 
 import asyncio
@@ -32,7 +32,6 @@ class Application(Protocol):
 
 class _Config(Config):
     include_server_header = False
-    graceful_timeout = 10.0
     keep_alive_timeout = 30.0
     h11_max_incomplete_size = 16 * 1024
     alpn_protocols = ["http/1.1"]  # noqa: RUF012 - hypercorn's own attribute
@@ -54,6 +53,7 @@ async def serve(
     certificate_file: Path | None = None,
     key_file: Path | None = None,
     ready: Callable[[int], None] | None = None,
+    drain_seconds: float = 10.0,
 ) -> None:
     """Serve on `host:port` (port 0: any free one) until `shutdown`; `ready` is told the port once it listens.
 
@@ -66,6 +66,7 @@ async def serve(
     # hypercorn takes the socket over and closes it in the end.
     config.bind = [f"fd://{listening.fileno()}"]
     config.ciphers = _SUITES
+    config.graceful_timeout = drain_seconds
     if certificate_file is not None and key_file is not None:
         config.certfile, config.keyfile = str(certificate_file), str(key_file)
     port = listening.getsockname()[1]

@@ -96,7 +96,7 @@ def settings_by_way(process: str) -> dict[str, dict[str, Any]]:
 
 def _process(process: str) -> dict[str, Any]:
     ways, serves = settings_by_way(process), "bind" in PROCESSES[process].model_fields
-    network = {"egress": {"type": "object", "additionalProperties": _peers()}}
+    network = {"egress": {"type": "object", "additionalProperties": _peers(protocols=True)}}
     parts: dict[str, Any] = {
         "replicas": {"type": "integer", "minimum": 1},
         "config": _closed(ways["config"]),
@@ -124,10 +124,10 @@ def _process(process: str) -> dict[str, Any]:
                 "externalTrafficPolicy": {"enum": ["", "Cluster", "Local"]}, "annotations": _TEXTS,
             }),
             "exposure": _exposure(),
+            "drainSeconds": {"type": "number", "exclusiveMinimum": 0},
         }  # fmt: skip
     if process == "gateway":
         parts |= {
-            "drainSeconds": {"type": "number", "exclusiveMinimum": 0},
             "autoscaling": _closed({
                 "enabled": _SWITCH, "minReplicas": {"type": "integer", "minimum": 1},
                 "maxReplicas": {"type": "integer", "minimum": 1},
@@ -156,8 +156,11 @@ def _exposure() -> dict[str, Any]:
     return shape
 
 
-def _peers() -> dict[str, Any]:
-    return _closed({"to": _OBJECTS, "ports": {"type": "array", "items": _PORT, "minItems": 1}})
+def _peers(*, protocols: bool = False) -> dict[str, Any]:
+    shape = {"to": _OBJECTS, "ports": {"type": "array", "items": _PORT, "minItems": 1}}
+    if protocols:
+        shape["protocols"] = {"type": "array", "items": {"enum": ["TCP", "UDP"]}, "minItems": 1, "uniqueItems": True}
+    return _closed(shape)
 
 
 def _closed(properties: dict[str, Any]) -> dict[str, Any]:

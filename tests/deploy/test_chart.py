@@ -6,8 +6,13 @@ from typing import Any
 import helm_python
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
+import yaml
 
 from gateway.__main__ import main
+from gateway.config import GatewayConfig
+from gateway.parent import stop_seconds
+from tenants.api.edge import _SECONDS as LONGEST
+from tenants.config import TenantsConfig
 from tenants.settings import PREFIX
 from tests.deploy.conftest import FILES, manifests, pods, read_values, render
 from tests.deploy.schema import CHART, OWNED, PROCESSES, as_text, settings_by_way
@@ -108,10 +113,14 @@ def test_a_process_gets_settings_that_it_knows_and_reads(rendered, name, tmp_pat
         if process in PROCESSES:
             settings = PROCESSES[process].read(environ)
             grace = pod["spec"]["terminationGracePeriodSeconds"]
-            drain = sum(getattr(settings, name, 5) for name in ("drain_seconds", "close_timeout"))
-            drain += getattr(settings, "drain_idle_seconds", 0)
             pause = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
-            assert grace >= drain + pause + 10
+            # Kubernetes is the last to lose patience: after the parent of a gateway's workers, after the admin API's server.
+            patience = (
+                stop_seconds(settings) if isinstance(settings, GatewayConfig) else getattr(settings, "drain_seconds", 5)
+            )
+            assert grace - pause > patience
+            if isinstance(settings, TenantsConfig):
+                assert settings.drain_seconds >= LONGEST
 
 
 def test_values_arrive_as_they_were_meant(rendered):
@@ -182,6 +191,37 @@ def test_only_the_gateway_reaches_rvig_and_only_the_sealer_the_mail_server(rende
     assert {process for process, egress in policies.items() if "10.0.0.6/32" in egress} == set(policies)
 
 
+def test_the_resolver_of_diginetwerk_is_asked_over_udp_and_tcp_by_the_gateway_alone(rendered):
+    found = {}
+    for one in manifests(rendered("productie"), "NetworkPolicy"):
+        for rule in one["spec"]["egress"]:
+            if rule["to"] == [{"ipBlock": {"cidr": "10.0.0.53/32"}}]:
+                found[one["metadata"]["name"]] = [(port["protocol"], port["port"]) for port in rule["ports"]]
+    assert found == {"kp-gateway": [("UDP", 53), ("TCP", 53)]}
+
+
+def test_what_is_not_the_resolver_is_asked_over_tcp_alone(rendered):
+    for name in FILES:
+        for one in manifests(rendered(name), "NetworkPolicy"):
+            udp = [r["ports"] for r in one["spec"]["egress"] if any(port["protocol"] == "UDP" for port in r["ports"])]
+            assert all(port["port"] == 53 for ports in udp for port in ports)
+
+
+def test_the_migration_gets_one_key_of_its_secret(rendered):
+    (volume,) = (v for v in pods(rendered("minimal"))["migrate"]["spec"]["volumes"] if v["name"] == "secret")
+    assert [item["key"] for item in volume["secret"]["items"]] == ["database-url"]
+
+
+def test_a_purpose_is_offered_only_to_a_process_that_goes_there():
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    offered = {process: set(values[process]["networkPolicy"]["egress"]) for process in PROCESSES}
+    assert offered == {
+        "gateway": {"rvig", "idps", "resolver"},
+        "tenants": {"idps", "logboek"},
+        "sealer": {"checkpoints", "mail", "revocation", "timestamps", "webhooks"},
+    }
+
+
 def test_the_schema_of_the_database_is_widened_before_any_pod_is_made(rendered):
     hooks = {
         one["kind"]: int(one["metadata"]["annotations"]["helm.sh/hook-weight"])
@@ -228,6 +268,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("gatewayy", {}),
         ("gateway.config.LOPP", "uvloop"),
         ("gateway.config.LOOP", "twisted"),
+        ("gateway.config.DURABILITY", "none"),
         ("gateway.config.DATABASE_URL", "postgresql://u:geheim@h/d"),
         ("gateway.config.BIND", "0.0.0.0:1"),
         ("gateway.config.PERMISSION_SECONDS", 3),
@@ -250,6 +291,8 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("tenants.port", 9091),
         ("gateway.autoscaling", {"enabled": True, "minReplicas": 6, "maxReplicas": 2, "cpuPercent": 60}),
         ("gateway.preStopSeconds", 100_000),
+        ("gateway.networkPolicy.egress.resolver", {"to": [], "ports": [53], "protocols": ["SCTP"]}),
+        ("sealer.drainSeconds", 5),
         ("image.tag", "1.0 beta"),
         ("image.repository", "registry.example.org/koppelpunt@sha256:0"),
         ("labels", {"app.kubernetes.io/component": "gateway"}),

@@ -10,6 +10,8 @@
 - {name: KOPPELPUNT_METRICS_BIND, value: "{{ $address }}:{{ $values.metricsPort }}"}
 {{- if hasKey $values "drainSeconds" }}
 - {name: KOPPELPUNT_DRAIN_SECONDS, value: {{ include "koppelpunt.text" $values.drainSeconds | quote }}}
+{{- end }}
+{{- if eq .process "gateway" }}
 - name: KOPPELPUNT_INSTANCE
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 {{- end }}

@@ -44,8 +44,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 - to:
     {{- toYaml .to | nindent 4 }}
   ports:
-    {{- range .ports }}
-    - {port: {{ . }}, protocol: TCP}
+    {{- $protocols := default (list "TCP") .protocols }}
+    {{- range $port := .ports }}
+    {{- range $protocols }}
+    - {port: {{ $port }}, protocol: {{ . }}}
+    {{- end }}
     {{- end }}
 {{- end }}
 {{- end -}}

@@ -4,6 +4,9 @@
 {{- if eq (int64 (default 0 $values.port)) (int64 (default 0 $values.metricsPort)) -}}
 {{- fail (printf "%s.port and %s.metricsPort are one port: the watchers' port is never the callers'." .process .process) -}}
 {{- end -}}
+{{- if eq "none" (toString (get (default dict $values.config) "DURABILITY")) -}}
+{{- fail (printf "%s.config.DURABILITY: none is for the demo and tests; choose standby, or disk for one server." .process) -}}
+{{- end -}}
 metadata:
   labels:
     {{- include "koppelpunt.labels" . | nindent 4 }}
@@ -18,9 +21,13 @@ spec:
   enableServiceLinks: false
   # Also after an exit with status 0: a process that ended by itself is one too few.
   restartPolicy: Always
-  # Longer than all that a stop may take: balancers that learn of it, idle connections, running calls, their closing rows.
-  {{- $idle := ceil (dig "DRAIN_IDLE_SECONDS" 2 $values.config) }}
-  terminationGracePeriodSeconds: {{ add $values.preStopSeconds $idle (ceil (default 5 $values.drainSeconds)) (ceil (dig "CLOSE_TIMEOUT" 5 $values.config)) 10 }}
+  # Longer than all that a stop may take: balancers that learn of it, idle connections, running calls, their closing rows, and
+  # what a process adds to that itself before it gives up (ten seconds). A default here is that of the setting.
+  {{- $closing := 0 }}
+  {{- if eq .process "gateway" }}
+  {{- $closing = add (ceil (dig "DRAIN_IDLE_SECONDS" 2 $values.config)) (ceil (dig "CLOSE_TIMEOUT" 5 $values.config)) }}
+  {{- end }}
+  terminationGracePeriodSeconds: {{ add $values.preStopSeconds (ceil (default 5 $values.drainSeconds)) $closing 15 }}
   securityContext:
     {{- include "koppelpunt.podSecurity" . | nindent 4 }}
   {{- with .root.Values.image.pullSecrets }}
