@@ -18,6 +18,7 @@ from gateway.issued import SigningKeysError
 from gateway.keys import NAMES, KeyFiles, check_all, make_all
 from gateway.progress import show_progress
 from gateway.register_commands import CannotBeDone
+from tenants.durable import DURABLE
 from tenants.keyring import Keyring, KeyringError
 from tenants.rotating.standing import Counted, faults_of, lines_of, uses_of
 
@@ -243,7 +244,7 @@ def _connected(url: str, run: Callable[["asyncpg.Connection"], Awaitable[T]]) ->
     async def work() -> T:
         connection = await asyncpg.connect(
             url, timeout=10, command_timeout=60,
-            server_settings={"application_name": "koppelpunt-keys", "lock_timeout": "2s"},
+            server_settings={**DURABLE, "application_name": "koppelpunt-keys", "lock_timeout": "2s"},
         )  # fmt: skip
         try:
             await must_have_role(connection, role="koppelpunt_keys")

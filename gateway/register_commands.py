@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from gateway.progress import show_progress
+from tenants.durable import DURABLE
 
 if TYPE_CHECKING:
     import asyncpg
@@ -227,7 +228,7 @@ def _connected(url: str | None, run: "Callable[[asyncpg.Connection], Awaitable[T
     async def work() -> T:
         connection = await asyncpg.connect(
             _needed(url, "--database-url"),
-            server_settings={"application_name": "koppelpunt-register", "plan_cache_mode": "force_custom_plan", "timezone": "UTC"},
+            server_settings={**DURABLE, "application_name": "koppelpunt-register", "plan_cache_mode": "force_custom_plan", "timezone": "UTC"},
         )  # fmt: skip
         try:
             return await run(connection)

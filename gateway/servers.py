@@ -17,6 +17,8 @@ from weakref import WeakKeyDictionary
 
 import asyncpg
 
+from tenants.durable import DURABLE
+
 _HOST_SECONDS = 2.0
 _MAIN = (
     "SELECT CASE WHEN pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN 0"
@@ -84,7 +86,7 @@ async def connect(url: str, timelines: Timelines, *, seconds: float = 5.0, **set
     """Connect to the main server among those of the URL. Raises what asyncpg raises, or NotTheMainServer."""
 
     async def attempt(one: str) -> asyncpg.Connection:
-        connection = await asyncpg.connect(one, timeout=seconds, **settings)
+        connection = await asyncpg.connect(one, timeout=seconds, server_settings=dict(DURABLE), **settings)
         try:
             admitted = timelines.admit(await timeline_of(connection) or -1, connection)
         except BaseException:

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from tenants.durable import DURABLE
 from tenants.faults import InputRefused, NotFound, RegistryError
 from tenants.scope import tenant_scope
 from tenants.verbindingstesten import APIS, ENDED, StepSeen, TestSeen, Wish, ask_test, find_test, list_steps
@@ -56,7 +57,7 @@ def verbindingstest(
 
 
 async def _run(database_url: str, tenant_oin: str, wish: Wish, console: Console) -> str:
-    connection = await asyncpg.connect(database_url, timeout=5, command_timeout=30)
+    connection = await asyncpg.connect(database_url, timeout=5, command_timeout=30, server_settings=dict(DURABLE))
     try:
         tenant_id = await connection.fetchval("SELECT tenant_id FROM registry.tenant WHERE oin = $1", tenant_oin)
         if tenant_id is None:

@@ -11,6 +11,7 @@ import asyncpg
 
 from tenants.admins import Role, make_admin_key
 from tenants.beheerders import has_beheerder
+from tenants.durable import DURABLE
 from tenants.faults import InputRefused
 from tenants.gitops.bringing import Brought, bring_document
 from tenants.gitops.lines import read_text
@@ -44,7 +45,7 @@ async def bring_file(
     identity = read_keyring(identity_public, name="identity", private=False)
     register = read_keyring(register_public, name="register", private=False)
     text = read_text(file.name, await asyncio.to_thread(file.read_text, encoding="utf-8"))
-    connection = await asyncpg.connect(database_url)
+    connection = await asyncpg.connect(database_url, server_settings=dict(DURABLE))
     try:
         return await bring_document(
             connection, text.document, identity, register, directory=file.parent, keep=keep, new_only=new_only,
@@ -58,7 +59,7 @@ async def bring_file(
 
 async def export_registry(database_url: str, *, tenant_oin: str | None, at: datetime | None) -> str:
     """The registry as the YAML document that `apply` reads, now or as it stood at a moment. Raises InputRefused."""
-    connection = await asyncpg.connect(database_url)
+    connection = await asyncpg.connect(database_url, server_settings=dict(DURABLE))
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             document = await read_document_of(connection, tenant_oin=tenant_oin, at=at)
@@ -78,7 +79,7 @@ async def make_key(
     if role == "auditor":
         raise InputRefused([_NO_AUDITOR])
     identity = read_keyring(identity_public, name="identity", private=False)
-    connection = await asyncpg.connect(database_url)
+    connection = await asyncpg.connect(database_url, server_settings=dict(DURABLE))
     try:
         tenant_id = None
         if tenant_oin is not None:

@@ -12,6 +12,8 @@ from typing import Literal
 import asyncpg
 import structlog
 
+from tenants.durable import DURABLE
+
 Role = Literal["tenants", "inzage"]
 _ROLES = [
     f"koppelpunt_{role}"
@@ -35,6 +37,7 @@ async def pool_of(url: str, role: Role, *, size: int) -> AsyncIterator[asyncpg.P
         command_timeout=30,
         init=partial(must_have_role, role=f"koppelpunt_{role}"),
         server_settings={
+            **DURABLE,
             "application_name": f"koppelpunt-{role}",
             "plan_cache_mode": "force_custom_plan",
             "timezone": "UTC",

@@ -15,6 +15,7 @@ import structlog
 
 from tenants.delivery.sending import Contradicted, Undelivered, Ways, deliver
 from tenants.delivery.stamps import deliver_stamps_due
+from tenants.durable import DURABLE
 from tenants.sealer.tree_metrics import TreeMetrics
 from tenants.sealer.trees import note_faults
 
@@ -33,7 +34,7 @@ async def keep_delivering(
                 database_url,
                 timeout=10,
                 command_timeout=30.0,
-                server_settings={"application_name": "koppelpunt-delivery"},
+                server_settings={**DURABLE, "application_name": "koppelpunt-delivery"},
             )
             try:
                 while not shutdown.is_set():

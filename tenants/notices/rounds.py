@@ -13,6 +13,7 @@ import asyncpg
 import structlog
 
 from tenants.delivery.sending import Undelivered
+from tenants.durable import DURABLE
 from tenants.notices.metrics import NoticeMetrics
 from tenants.notices.rows import Delivery, end_delivery, read_waiting, take_deliveries
 from tenants.notices.sending import NoticeWays, send_notice
@@ -41,7 +42,7 @@ async def _keep_delivering(
                 database_url,
                 timeout=10,
                 command_timeout=30.0,
-                server_settings={"application_name": f"koppelpunt-{way}"},
+                server_settings={**DURABLE, "application_name": f"koppelpunt-{way}"},
             )
             try:
                 while not shutdown.is_set():

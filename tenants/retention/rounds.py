@@ -18,6 +18,7 @@ import asyncpg
 import structlog
 
 from tenants.config import SealerConfig
+from tenants.durable import DURABLE
 from tenants.retention import steps
 from tenants.retention.metrics import RetentionMetrics
 from tenants.retention.steps import Due
@@ -62,7 +63,12 @@ async def _work_one_session(
         config.database_url,
         timeout=10,
         command_timeout=600.0,
-        server_settings={"application_name": "koppelpunt-retention", "lock_timeout": "10s", "timezone": "UTC"},
+        server_settings={
+            **DURABLE,
+            "application_name": "koppelpunt-retention",
+            "lock_timeout": "10s",
+            "timezone": "UTC",
+        },
     )
     try:
         leading = False

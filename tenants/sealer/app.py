@@ -18,6 +18,7 @@ import structlog
 
 from tenants.config import SealerConfig
 from tenants.delivery.rounds import keep_delivering
+from tenants.durable import DURABLE
 from tenants.notices.metrics import make_notice_metrics
 from tenants.notices.raising import Raiser
 from tenants.notices.rounds import keep_notifying
@@ -120,7 +121,7 @@ async def _work_one_session(
         timeout=10,
         command_timeout=_STATEMENT_SECONDS,
         # Making a partition waits briefly for its lock, rather than letting an opening wait behind it.
-        server_settings={"application_name": "koppelpunt-sealer", "lock_timeout": "2s"},
+        server_settings={**DURABLE, "application_name": "koppelpunt-sealer", "lock_timeout": "2s"},
     )
     try:
         await must_have_role(connection, role="koppelpunt_sealer")

@@ -12,6 +12,7 @@ import structlog
 from cryptography import x509
 
 from tenants.config import SealerConfig
+from tenants.durable import DURABLE
 from tenants.fetch import read_rules
 from tenants.revocation.metrics import RevocationMetrics
 from tenants.revocation.rounds import Places, Rounds
@@ -62,7 +63,7 @@ async def _work_one_session(config: SealerConfig, rounds: Rounds, shutdown: asyn
         config.database_url,
         timeout=10,
         command_timeout=60.0,
-        server_settings={"application_name": "koppelpunt-revocation"},
+        server_settings={**DURABLE, "application_name": "koppelpunt-revocation"},
     )
     try:
         leading = False

@@ -16,6 +16,7 @@ from cryptography import x509
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from tenants.config import SealerConfig
+from tenants.durable import DURABLE
 from tenants.fetch import FetchError, FetchRules, ask, read_rules
 from tenants.timestamps import BadTimestamp, make_request, read_answer, read_roots
 
@@ -95,7 +96,10 @@ async def _work_one_session(
     database_url: str, authority: Authority, shutdown: asyncio.Event, metrics: StampMetrics, every: float
 ) -> None:
     connection = await asyncpg.connect(
-        database_url, timeout=10, command_timeout=30.0, server_settings={"application_name": "koppelpunt-stamping"}
+        database_url,
+        timeout=10,
+        command_timeout=30.0,
+        server_settings={**DURABLE, "application_name": "koppelpunt-stamping"},
     )
     rest = every
     try:

@@ -13,6 +13,7 @@ import asyncpg
 import structlog
 
 from tenants.config import SealerConfig
+from tenants.durable import DURABLE
 from tenants.sealer.operator_signing import sign_operator
 from tenants.sealer.remembering import EVERY_SECONDS, compare_memory
 from tenants.sealer.sealing import CursorAhead, seal_slice
@@ -58,7 +59,7 @@ async def _work_one_session(
         config.database_url,
         timeout=10,
         command_timeout=60.0,
-        server_settings={"application_name": "koppelpunt-sealing", "plan_cache_mode": "force_custom_plan"},
+        server_settings={**DURABLE, "application_name": "koppelpunt-sealing", "plan_cache_mode": "force_custom_plan"},
     )
     try:
         leading, compared = False, float("-inf")
