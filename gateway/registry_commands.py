@@ -173,8 +173,11 @@ def _asked(brought: "Brought", *, done: bool) -> Iterator[str]:
 
     for one in brought.proposed:
         what = told(one.held) if one.exception is None else f"exception of {one.exception.afnemer_id}"
+        what = what if one.register is None else f"how its register is kept {one.register}"
         state = (
-            "waits for acceptance since an earlier apply" if one.already else "waits for acceptance by its beheerder"
+            "waits for acceptance since an earlier apply"
+            if one.already
+            else f"waits for acceptance by its {one.accepts}"
         )
         yield (f"? {one.tenant_oin}  voorstel {one.number if done or one.already else '(new)'}  {what}: {state}")
     for waiting in brought.waiting:
@@ -200,6 +203,7 @@ def _document(brought: "Brought", *, done: bool) -> dict[str, Any]:
                 "already": one.already,
                 **one.held.model_dump(mode="json", exclude_defaults=True),
                 **({} if one.exception is None else {"exception": one.exception.model_dump(mode="json")}),
+                **({} if one.register is None else {"register": json.loads(one.register), "accepts": one.accepts}),
             }
             for one in brought.proposed
         ],

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import asyncpg
 
-from tenants import registry
 from tenants.certificates import CertificateFacts, read_certificate
 from tenants.faults import InputRefused
 from tenants.keyring import Keyring
@@ -41,8 +40,9 @@ from tenants.onboarding_patterns import (
     apply_lendings,
     check_document,
 )
+from tenants.onboarding_register import ask_registers, bring_tenant, must_be_kept
 from tenants.onboarding_work import IssuedSecret, Opened, Work
-from tenants.scope import operator_scope, tenant_scope
+from tenants.scope import tenant_scope
 
 ACTOR = "onboarding"
 
@@ -68,11 +68,13 @@ async def apply(
 ) -> Outcome:
     """Apply a document; paths in it are relative to `directory`. Raises InputRefused with every fault; nothing is kept then."""
     read = read_document(document)
+    must_be_kept(read)
     opened = read_files(read, directory or Path())
     work = Work(connection, identity_public, register_public, actor)
     try:
         async with connection.transaction():
             await bring(work, read, opened)
+            await ask_registers(work, read)
             await check_document(work, read)
     except asyncpg.IntegrityConstraintViolationError as error:
         raise refused_by_registry(error) from None
@@ -97,7 +99,7 @@ async def bring(work: Work, read: Document, opened: Sequence[Opened]) -> None:
     await hold_registry(work.connection)
     await _check_environments(work.connection, read)
     for part in read.tenants:
-        work.tenants[part.oin] = await _tenant(work, part)
+        work.tenants[part.oin] = await bring_tenant(work, part)
     of_tenant = {part.oin: one for part, one in zip(read.tenants, opened, strict=True)}
     failed: dict[str, list[str]] = {}
     for step, names in _STEPS:
@@ -221,30 +223,3 @@ async def _check_environments(connection: asyncpg.Connection, document: Document
     )
     if unknown := sorted(named.keys() - known):
         raise InputRefused(f"There is no environment {name!r}." for name in unknown)
-
-
-async def _tenant(work: Work, part: TenantPart) -> int:
-    found: int | None = await work.connection.fetchval("SELECT tenant_id FROM registry.tenant WHERE oin = $1", part.oin)
-    is_new = False
-    if found is None:
-        async with operator_scope(work.connection, actor=work.actor):
-            found = await registry.create_tenant(
-                work.connection,
-                oin=part.oin,
-                name=part.name,
-                kind=part.kind,
-                record_content=part.record_content,
-                retention_years=part.retention_years,
-            )
-        work.made["tenant"] += 1
-        is_new = True
-    year = datetime.now(UTC).year
-    async with tenant_scope(work.connection, found, actor=work.actor):
-        await registry.ensure_tenant_years(work.connection, found, work.identity, work.register, [year, year + 1])
-        status = "UPDATE 0" if is_new else await work.connection.execute(
-            "UPDATE registry.tenant SET name = $2, kind = $3, record_content = $4, retention_years = $5 "
-            "WHERE tenant_id = $1 AND (name, kind, record_content, retention_years) IS DISTINCT FROM ($2, $3, $4, $5)",
-            found, part.name, part.kind, part.record_content, part.retention_years,
-        )  # fmt: skip
-    work.changed["tenant"] += status == "UPDATE 1"
-    return found

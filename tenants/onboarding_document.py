@@ -64,7 +64,10 @@ class BesluitPart(Part):
 
 
 class AfnemerPart(Part):
-    """OIN, name and kind are those of the tenant unless given. A gemeente needs no autorisatiebesluiten here."""
+    """OIN, name and kind are those of the tenant unless given. A gemeente needs no autorisatiebesluiten here.
+
+    `ended`: it ends, for good, if no aansluiting uses it; the rest is not looked at then.
+    """
 
     afnemer_id: AfnemerIdText
     oin: OinText | None = None
@@ -73,6 +76,7 @@ class AfnemerPart(Part):
     gemeentecode: str | None = Field(None, pattern=r"^[0-9]{4}$")
     mailbox_id: str | None = Field(None, pattern=r"^[0-9]{1,12}$")
     autorisatiebesluiten: tuple[BesluitPart, ...] = ()
+    ended: bool = False
 
 
 class CertificatePart(Part):
@@ -226,8 +230,8 @@ class TenantPart(Part):
     oin: OinText
     name: Line
     kind: Literal["gemeente", "overheidsorgaan", "derde", "samenwerkingsverband", "leverancier"]
-    record_content: Literal["whole", "rubrieken"] = "whole"
-    retention_years: int = Field(20, ge=1, le=100)
+    record_content: Literal["whole", "rubrieken"] | None = None
+    retention_years: int | None = Field(None, ge=1, le=100)
     afnemers: tuple[AfnemerPart, ...] = ()
     certificates: tuple[CertificatePart, ...] = ()
     credentials: tuple[CredentialPart, ...] = ()

@@ -37,6 +37,7 @@ class Work:
     """One onboarding under way. `tenants` is number by OIN, of all that were met; `certificates` by OIN and name.
 
     `asks`: whoever does it may not do everything, and what a tenant must accept is left as it is (`tenants.gitops`).
+    `restores`: what is brought was the registry's own, and is put back as it was.
     `proef` are the environments in which nothing is asked; `fresh` are aansluitingen that were made there, with their states.
     `rotated` are the numbers of aansluitingen that got another certificate, credential or exception.
     `touched` are the parts that anything was made or changed for, of those that come by the thousand.
@@ -47,6 +48,7 @@ class Work:
     register: Keyring
     actor: str
     asks: bool = False
+    restores: bool = False
     notices: NoticeKeys | None = field(default=None, repr=False)
     tenants: dict[str, int] = field(default_factory=dict)
     made: Counter[str] = field(default_factory=Counter)

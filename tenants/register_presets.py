@@ -30,3 +30,14 @@ def preset_of(kind: str) -> Preset:
 def years_kept(kind: str, years: int) -> int:
     """The years that a register is kept in truth, as destruction counts them (`register.bewaarjaren`)."""
     return max(years, preset_of(kind).fewest_years)
+
+
+def kept_at_first(kind: str, content: str | None, years: int | None) -> tuple[str, int]:
+    """How the register of a new tenant is kept, until its auditor grants less: as it was asked, or by the preset."""
+    preset = preset_of(kind)
+    return "whole" if "whole" in {preset.content, content} else preset.content, max(years or 0, preset.years)
+
+
+def is_weaker(content: str | None, years: int | None, kept: tuple[str, int]) -> bool:
+    """Whether what is asked keeps less of each call, or for a shorter time, than what is kept."""
+    return (content == "rubrieken" and kept[0] == "whole") or (years is not None and years < kept[1])

@@ -3,7 +3,6 @@
 What weakens it (a shorter term, less of each call) a beheerder asks and an auditor accepts.
 """
 
-import json
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast
 
@@ -18,10 +17,11 @@ from tenants.api.routing import Answer, Asked, Route
 from tenants.api.shapes import Shape, Tenant
 from tenants.keyring import public_half
 from tenants.overviews import TenantSeen, list_tenants
-from tenants.register_presets import Preset, preset_of
+from tenants.register_asking import ask_for_register
+from tenants.register_presets import is_weaker, kept_at_first, preset_of, years_kept
 from tenants.scope import tenant_scope
 from tenants.tenant_changes import change_tenant
-from tenants.voorstellen import Accepts, Request, propose
+from tenants.voorstellen import Accepts
 
 Vastlegging = Literal["volledig", "rubrieken"]
 _CONTENT: Final[dict[str, str]] = {"volledig": "whole", "rubrieken": "rubrieken"}
@@ -71,22 +71,21 @@ async def toon_tenant(asked: Asked) -> Answer:
 async def maak_tenant(asked: Asked) -> Answer:
     """POST: make a tenant, with the keys that its register needs this year and the next."""
     new = cast("NieuweTenant", asked.body)
-    preset = preset_of(new.soort)
     _must_be_kept(new.soort, new.bewaartermijn_jaren)
-    weaker = _weaker(new, preset)
+    wanted = _CONTENT[new.vastlegging], new.bewaartermijn_jaren
+    content, years = kept_at_first(new.soort, *wanted)
     identity, register = public_half(asked.rooms.identity), public_half(asked.rooms.register)
     async with asked.scope() as connection:
         number = await registry.create_tenant(
             connection, oin=new.oin, name=new.naam, kind=new.soort,
-            record_content=preset.content if "vastlegging" in weaker else _CONTENT[new.vastlegging],
-            retention_years=preset.years if "bewaartermijnJaren" in weaker else new.bewaartermijn_jaren,
+            record_content=content, retention_years=years,
         )  # fmt: skip
         year = datetime.now(UTC).year
         async with tenant_scope(connection, number, actor=asked.actor):
             await registry.ensure_tenant_years(connection, number, identity, register, [year, year + 1])
+            less = await ask_for_register(connection, number, *wanted)
         (made,) = await list_tenants(connection, only=number, after=0, limit=1)
-        voorstel = None if not weaker else await _ask_auditor(connection, asked, made, weaker)
-    shown = GemaakteTenant(**shape_of_tenant(made).model_dump(), voorstel=voorstel)
+    shown = GemaakteTenant(**shape_of_tenant(made).model_dump(), voorstel=None if less is None else less.number)
     return Answer(201, shown, {"Location": f"/v1/tenants/{number}"}, version=made.version)
 
 
@@ -123,26 +122,8 @@ async def eyes_for_weakening(asked: Asked) -> Accepts | None:
     wanted, number = cast("TenantVerandering", asked.body), _own_number(asked)
     async with asked.scope() as connection:
         found = await _find(connection, number)
-    shorter = wanted.bewaartermijn_jaren is not None and wanted.bewaartermijn_jaren < found.retention_years
-    less = wanted.vastlegging == "rubrieken" and found.record_content == "whole"
-    return "auditor" if shorter or less else None
-
-
-def _weaker(new: NieuweTenant, preset: Preset) -> dict[str, Any]:
-    """What of a new tenant is less than its preset, as a change of it says."""
-    weaker: dict[str, Any] = {}
-    if preset.content == "whole" and new.vastlegging == "rubrieken":
-        weaker["vastlegging"] = new.vastlegging
-    if new.bewaartermijn_jaren < preset.years:
-        weaker["bewaartermijnJaren"] = new.bewaartermijn_jaren
-    return weaker
-
-
-async def _ask_auditor(connection: asyncpg.Connection, asked: Asked, made: TenantSeen, weaker: dict[str, Any]) -> int:
-    """Keep for the tenant's auditor what the operator asked of its register; the voorstel's number."""
-    request = Request("wijzigTenant", "PATCH", f"/v1/tenants/{made.tenant_id}", json.dumps(weaker), made.version)
-    async with tenant_scope(connection, made.tenant_id, actor=asked.actor):
-        return await propose(connection, made.tenant_id, request, "auditor")
+    kept = found.record_content, years_kept(found.kind, found.retention_years)
+    return "auditor" if is_weaker(_CONTENT.get(wanted.vastlegging), wanted.bewaartermijn_jaren, kept) else None
 
 
 def _must_be_kept(kind: str, years: int) -> None:

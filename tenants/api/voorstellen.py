@@ -107,7 +107,9 @@ async def _held(connection: asyncpg.Connection, asked: Asked) -> Voorstel:
 
 
 def _article_must_be(found: Voorstel, wanted: shapes.NieuwBesluit) -> None:
-    if found.request.route in WEAKENS and wanted.artikel is None:
+    # What keeps more of a register its beheerder grants, on no article.
+    is_more = found.request.route == "wijzigTenant" and found.accepts == "beheerder"
+    if found.request.route in WEAKENS and not is_more and wanted.artikel is None:
         words = "Wie dit toestaat noemt het artikel dat het toestaat."
         raise Refused(400, "ongeldigVerzoek", words, faults=[fault("body", "/artikel", "missing", words)])
 

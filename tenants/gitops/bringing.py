@@ -26,6 +26,7 @@ from tenants.onboarding import Outcome, bring, hold_registry, outcome_of, read_f
 from tenants.onboarding_document import Document, TenantPart, read_document
 from tenants.onboarding_files import is_reference
 from tenants.onboarding_patterns import check_document
+from tenants.onboarding_register import faults_of_register
 from tenants.onboarding_work import Work
 from tenants.scope import tenant_scope
 
@@ -65,11 +66,14 @@ async def bring_document(
     without asking, and refused when there is any tenant. `notices` are only needed to restore the webhooks of contacts.
     """
     read = read_document(document)
-    if faults := [*_faults_of_secrets(read), *_faults_of_reason(restore)]:
+    weak = () if restore is not None else faults_of_register(read)
+    if faults := [*_faults_of_secrets(read), *weak, *_faults_of_reason(restore)]:
         raise InputRefused(faults)
     opened = read_files(read, directory)
     actor = ACTOR if restore is None else f"{ACTOR} (herstel: {restore})"
-    work = Work(connection, identity, register, actor, asks=restore is None, notices=notices)
+    work = Work(
+        connection, identity, register, actor, asks=restore is None, restores=restore is not None, notices=notices
+    )
     transaction = connection.transaction()
     await transaction.start()
     try:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from tenants.gitops.export_callers import callers_part
 from tenants.gitops.export_rows import Rows, moment_of, without_none
 from tenants.history.standing import DIGEST
+from tenants.register_presets import years_kept
 
 _USED: Final = frozenset({"concept", "proef", "productie", "geblokkeerd"})
 _ENDED: Final = frozenset({"requested", "retired", "revoked"})
@@ -41,8 +42,8 @@ def _tenant(rows: Rows, all_: Mapping[int, Rows], now: datetime) -> dict[str, An
         "name": tenant["name"],
         "kind": tenant["kind"],
         "record_content": tenant["record_content"],
-        "retention_years": tenant["retention_years"],
-        "afnemers": [_afnemer(rows, one) for one in rows["afnemer"]],
+        "retention_years": years_kept(tenant["kind"], tenant["retention_years"]),
+        "afnemers": [_afnemer(rows, one) for one in rows["afnemer"] if _stands(one)],
         "certificates": list(_certificates(rows, all_)),
         "credentials": list(_credentials(rows, aansluitingen)),
         "agreements": [_agreement(one) for one in rows["agreement"] if one.get("withdrawn_at") is None],
@@ -61,7 +62,7 @@ def _tenant(rows: Rows, all_: Mapping[int, Rows], now: datetime) -> dict[str, An
             for one in _first_of_each(_in_force(rows["certificate_exception"], now), "afnemer_id", "holder_oin")
         ],
         "aansluitingen": [_aansluiting(rows, all_, one) for one in aansluitingen],
-        "header_profiles": [{"name": one["name"], **one["headers"]} for one in rows["header_profile"]],
+        "header_profiles": [{"name": one["name"], **one["headers"]} for one in rows["header_profile"] if _stands(one)],
         "checkpoint_destinations": [
             without_none(kind=one["kind"], target=one["target"], every_seconds=one["every_seconds"])
             for one in rows["checkpoint_destination"]
@@ -79,6 +80,11 @@ def _tenant(rows: Rows, all_: Mapping[int, Rows], now: datetime) -> dict[str, An
         **callers_part(rows, all_, now),
     }  # fmt: skip
     return {name: value for name, value in held.items() if value not in ([], None)}
+
+
+def _stands(one: Mapping[str, Any]) -> bool:
+    """Whether it had not ended. The history of before it could end says nothing of that."""
+    return bool(one.get("state", "active") == "active")
 
 
 def _afnemer(rows: Rows, one: Mapping[str, Any]) -> dict[str, Any]:

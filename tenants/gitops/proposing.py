@@ -1,7 +1,8 @@
 """Makes voorstellen of what differs, as the operator does by the API, and takes back older ones that ask something else.
 
 What differs of a tenant is one voorstel (`POST /v1/configuratie`); an exception to the certificate rule is one of its own, as
-two decide on it: the beheerder asks by accepting, and an auditor grants with the article. Inside the transaction of an apply.
+two decide on it: the beheerder asks by accepting, and an auditor grants with the article. How a register is kept is asked as the
+API asks it. Inside the transaction of an apply.
 """
 
 import json
@@ -19,10 +20,12 @@ from tenants.onboarding_document import TenantPart
 from tenants.onboarding_held import HeldPart, HeldTaaksysteem
 from tenants.onboarding_names import find_tenant
 from tenants.onboarding_patterns import find_lending, standing_exception
+from tenants.onboarding_register import ask_register
 from tenants.onboarding_shapes import ExceptionPart
 from tenants.onboarding_work import Work
+from tenants.register_asking import ROUTE as REGISTER
 from tenants.scope import tenant_scope
-from tenants.voorstellen import Voorstel, decide, list_voorstellen
+from tenants.voorstellen import Accepts, Voorstel, decide, list_voorstellen
 
 ACTOR: Final = "opdrachtregel"
 MOST_BYTES: Final = 100_000
@@ -40,6 +43,9 @@ class Proposed:
     already: bool
     """Whether it stood before this apply."""
     exception: ExceptionPart | None = None
+    register: str | None = None
+    """What is asked of how the register is kept, as the API asks it (JSON). Asked alone."""
+    accepts: Accepts = "beheerder"
 
 
 async def propose_difference(work: Work, part: TenantPart, found: Difference) -> tuple[list[Proposed], list[Waiting]]:
@@ -59,6 +65,9 @@ async def propose_difference(work: Work, part: TenantPart, found: Difference) ->
             waiting.append(Waiting(oin, told(held), why))
             continue
         made.append(Proposed(oin, number, held, number in {one.number for one in stood}))
+    if (asked := await ask_register(work, part)) is not None:
+        already = asked.number in {one.number for one in stood}
+        made.append(Proposed(oin, asked.number, HeldPart(), already, register=asked.body, accepts=asked.accepts))
     exceptions, waits = await _propose_exceptions(work, part, stood)
     made += exceptions
     async with tenant_scope(work.connection, tenant_id, actor=ACTOR):
@@ -145,7 +154,7 @@ def _same(one: Voorstel, body: Any) -> bool:
 
 
 def _ours(stood: Sequence[Voorstel]) -> set[int]:
-    routes = {_configuratie().name, EXCEPTION}
+    routes = {_configuratie().name, EXCEPTION, REGISTER}
     return {one.number for one in stood if one.request.route in routes and one.proposed_by == ACTOR}
 
 
