@@ -14,10 +14,10 @@ from tests.benchmarks.figures import (
     measure_cost,
     measure_latency,
     measure_memory,
-    measure_neighbours,
     measure_registered,
 )
 from tests.benchmarks.inzage import measure_inzage
+from tests.benchmarks.neighbours import measure_neighbours
 from tests.benchmarks.onboarding import measure_onboarding
 from tests.benchmarks.size import measure_size
 from tests.benchmarks.stalls import measure_stalls

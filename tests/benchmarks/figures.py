@@ -1,17 +1,10 @@
 """The figures: each sets its stage, measures in interleaved rounds, and prints a ratio with the medians behind it."""
 
-import asyncio
 import json
-import ssl
 import statistics
 from collections.abc import Sequence
 
-import aiohttp
-import asyncpg
-
-from tenants.rate_limits import add_rate_limit
-from tenants.scope import operator_scope, tenant_scope
-from tests.benchmarks.load import Outcome, closed_loop, fixed_rate, keep_asking, make_request
+from tests.benchmarks.load import Outcome, closed_loop, fixed_rate, make_request
 from tests.benchmarks.stage import Process, Stage, stage
 from tests.benchmarks.upstream import ANSWER
 from tests.databases import Cluster, fresh_database
@@ -32,7 +25,6 @@ ROUNDS = 15
 """Many short ones, interleaved: what else the machine does meanwhile hits all of them alike."""
 ROUNDS_IN_TIME = 5
 """Of the figures in which calls come at a fixed rate."""
-HANGING = 51
 CALLS = 1_000
 
 
@@ -93,7 +85,7 @@ async def measure_latency(postgres: Cluster) -> None:
                 check(await closed_loop(process.port, [request], 200))
             for _ in range(ROUNDS_IN_TIME):
                 for name, process in measured.items():
-                    outcome = await fixed_rate(process.port, request, 500, 100)
+                    outcome = await fixed_rate(process.port, [request], 500, 100)
                     check(outcome)
                     for quantile, share in (("p50", 0.5), ("p99", 0.99)):
                         added.setdefault((quantile, name), []).append((outcome.quantile(share) - 0.05) * 1000)
@@ -148,61 +140,9 @@ async def use_all(made: Stage, gateway: Process, active: int) -> None:
     check(await closed_loop(gateway.port, requests_of(made.keys[:active]), active * 3, connections=16))
 
 
-async def measure_neighbours(postgres: Cluster) -> None:
-    """p99 of other tenants, with and without one whose upstream hangs and who keeps on calling, and one over its limit."""
-    with fresh_database(postgres) as database:
-        # 100 aansluitingen are two tenants of fifty; the upstream never answers the first of the second.
-        async with stage(database, 100) as made:
-            upstream = await made.upstream(0.05, hangs=f"client-{HANGING:06d}")
-            gateway = await made.gateway()
-            request, hanging = requests_of(made.keys)[0], requests_of(made.keys)[HANGING - 1]
-            check(await closed_loop(gateway.port, [request], 200))
-            limited = requests_of(made.keys)[HANGING]
-            await _limit(database.url("tenants"), HANGING + 1, per_second=3.0)
-            figures: dict[str, list[float]] = {
-                "quiet": [],
-                "beside one that hangs": [],
-                "and one at 20 × its limit": [],
-            }
-            for _ in range(ROUNDS_IN_TIME):
-                figures["quiet"].append(await _p99(gateway, request))
-                others = [asyncio.create_task(keep_asking(gateway.port, hanging)) for _ in range(32)]
-                await asyncio.sleep(0.5)
-                figures["beside one that hangs"].append(await _p99(gateway, request))
-                # Each asks ten times a second.
-                others += [asyncio.create_task(keep_asking(gateway.port, limited)) for _ in range(6)]
-                await asyncio.sleep(0.5)
-                figures["and one at 20 × its limit"].append(await _p99(gateway, request))
-                for task in others:
-                    task.cancel()
-                await asyncio.gather(*others, return_exceptions=True)
-            for process in (gateway, upstream):
-                await process.stop()
-    for name in list(figures)[1:]:
-        ratios = [b / a for a, b in zip(figures["quiet"], figures[name], strict=True)]
-        print(f"neighbours: p99 of another tenant {name}: {statistics.median(ratios):.2f} × (must be ≤ 1.25)")
-    medians = ", ".join(f"{name} {statistics.median(values):.1f} ms" for name, values in figures.items())
-    print(f"neighbours: {medians}")
-
-
-async def _limit(url: str, number: int, per_second: float) -> None:
-    """Give the taaksysteem of one aansluiting a limit."""
-    connection = await asyncpg.connect(url)
-    try:
-        async with operator_scope(connection, actor="benchmark"):
-            tenant_id = max(row[0] for row in await connection.fetch("SELECT tenant_id FROM registry.tenant"))
-        async with tenant_scope(connection, tenant_id, actor="benchmark"):
-            taaksysteem_id = await connection.fetchval(
-                "SELECT taaksysteem_id FROM registry.taaksysteem WHERE tenant_id = $1 AND name = $2",
-                tenant_id, f"Taaksysteem {number:06d}",
-            )  # fmt: skip
-            await add_rate_limit(connection, tenant_id, taaksysteem_id, per_second, 6)
-    finally:
-        await connection.close()
-
-
-async def _p99(gateway: Process, request: bytes) -> float:
-    outcome = await fixed_rate(gateway.port, request, 500, 100)
+async def p99(gateway: Process, requests: Sequence[bytes], calls: int) -> float:
+    """The p99 in ms of so many calls, a hundred a second; raises when one was not answered with 200."""
+    outcome = await fixed_rate(gateway.port, requests, calls, 100)
     check(outcome)
     return outcome.quantile(0.99) * 1000
 
@@ -215,18 +155,7 @@ async def count_tokens(postgres: Cluster) -> None:
             gateway = await made.gateway(calls_per_tenant="1000", calls_at_once="4000")
             outcome = await closed_loop(gateway.port, requests_of(made.keys), 1_000, connections=1_000)
             print(
-                f"tokens: {await tokens_asked(made)} request(s) for 1,000 simultaneous first calls (must be 1); answers {outcome.statuses}"
+                f"tokens: {(await made.ask_upstream('/tokens'))['tokens']} request(s) for 1,000 simultaneous first calls (must be 1); answers {outcome.statuses}"
             )
             await gateway.stop()
             await upstream.stop()
-
-
-async def tokens_asked(made: Stage) -> int:
-    """How many tokens the upstream was asked for."""
-    directory = made.ground.directory
-    context = ssl.create_default_context(cafile=str(made.ground.trust_anchors))
-    made.ground.pki.issue_client("00000001999999998000", "Teller").save(directory, "counter")
-    context.load_cert_chain(directory / "counter.pem", directory / "counter.key")
-    url = f"{made.ground.upstream}/tokens"
-    async with aiohttp.ClientSession() as session, session.get(url, ssl=context) as answer:
-        return int((await answer.json(content_type=None))["tokens"])

@@ -71,6 +71,10 @@ class Connection(asyncio.Protocol):
         self.transport.write(request)
         return await self.waiting
 
+    def close(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
+
 
 async def connect(port: int) -> Connection:
     _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)
@@ -88,17 +92,24 @@ async def closed_loop(port: int, requests: Sequence[bytes], calls: int, connecti
             begun = time.perf_counter()
             status = await connection.ask(requests[number % len(requests)])
             outcome.note(status, time.perf_counter() - begun)
+        connection.close()
 
     await asyncio.gather(*(worker() for _ in range(connections)))
     return outcome
 
 
-async def fixed_rate(port: int, request: bytes, calls: int, per_second: float, connections: int = 64) -> Outcome:
-    """`calls` calls at a fixed rate, whatever the answers take; latency counts from when each was due."""
+async def fixed_rate(
+    port: int, requests: Sequence[bytes], calls: int, per_second: float, connections: int = 64
+) -> Outcome:
+    """`calls` calls at a fixed rate, whatever the answers take; the requests take turns.
+
+    A latency counts from when its call was sent off, and holds the wait for a free connection: not how late this loop was.
+    """
     outcome = Outcome()
+    made = [await connect(port) for _ in range(connections)]
     free: asyncio.Queue[Connection] = asyncio.Queue()
-    for _ in range(connections):
-        free.put_nowait(await connect(port))
+    for connection in made:
+        free.put_nowait(connection)
     start = time.perf_counter()
 
     async def one(number: int) -> None:
@@ -106,19 +117,11 @@ async def fixed_rate(port: int, request: bytes, calls: int, per_second: float, c
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         begun = time.perf_counter()
         connection = await free.get()
-        status = await connection.ask(request)
+        status = await connection.ask(requests[number % len(requests)])
         outcome.note(status, time.perf_counter() - begun)
         free.put_nowait(connection)
 
     await asyncio.gather(*(one(number) for number in range(calls)))
+    for connection in made:
+        connection.close()
     return outcome
-
-
-async def keep_asking(port: int, request: bytes) -> None:
-    """Ask again and again over one connection, whatever comes back, until cancelled."""
-    connection = await connect(port)
-    while True:
-        if not await connection.ask(request):
-            return
-        # Refusals come at once; without a pause this would measure the caller itself.
-        await asyncio.sleep(0.1)

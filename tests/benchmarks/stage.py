@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import ssl
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import aiohttp
 import asyncpg
 
 from gateway.brp.rubrieken import FIELDS
@@ -100,10 +102,25 @@ class Stage:
         environment = self.ground.gateway_environment(self.database.url("gateway"), **settings)
         return await self.start("gateway", "-m", "gateway", "gateway", environment=environment)
 
-    async def upstream(self, delay: float = 0.0, hangs: str = "-") -> Process:
+    async def upstream(self, delay: float = 0.0, hangs: Sequence[str] = (), tokenless: Sequence[str] = ()) -> Process:
+        """The stand-in for RvIG: never answers calls of the clients of `hangs`, gives those of `tokenless` no token."""
         directory, port = self.ground.directory, self.ground.upstream.rpartition(":")[2]
         files = [str(directory / name) for name in ("upstream.pem", "upstream.key", "root.pem")]
-        return await self.start("upstream", "-m", "tests.benchmarks.upstream", port, *files, str(delay), hangs)
+        behaviour = str(delay), ",".join(hangs) or "-", ",".join(tokenless) or "-"
+        return await self.start("upstream", "-m", "tests.benchmarks.upstream", port, *files, *behaviour)
+
+    async def ask_upstream(self, path: str) -> dict[str, int]:
+        """Ask the stand-in for RvIG something that only a benchmark asks: `/tokens`, `/release`."""
+        directory = self.ground.directory
+        context = ssl.create_default_context(cafile=str(self.ground.trust_anchors))
+        if not (directory / "counter.pem").exists():
+            self.ground.pki.issue_client("00000001999999998000", "Teller").save(directory, "counter")
+        context.load_cert_chain(directory / "counter.pem", directory / "counter.key")
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(self.ground.upstream + path, ssl=context) as answer,
+        ):
+            return dict(await answer.json(content_type=None))
 
     async def forwarder(self, *options: str) -> Process:
         directory = self.ground.directory

@@ -8,7 +8,7 @@ import asyncpg
 
 from gateway.pki import make_pki
 from tenants.checkpoints import make_signing_key
-from tests.benchmarks.figures import ROUNDS_IN_TIME, _p99, check, requests_of
+from tests.benchmarks.figures import ROUNDS_IN_TIME, check, p99, requests_of
 from tests.benchmarks.load import closed_loop
 from tests.benchmarks.stage import Process, Stage, stage
 from tests.benchmarks.trees import signer
@@ -40,9 +40,9 @@ async def measure_stalls(postgres: Cluster) -> None:
                 check(await closed_loop(gateway.port, requests_of(made.keys), UNSEALED))
                 await past.had(date(datetime.now(UTC).year - 4, number + 1, 1), OUTDATED)
                 before = await count_work(past.admin)
-                figures["quiet"].append(await _p99(gateway, request))
+                figures["quiet"].append(await p99(gateway, [request], 500))
                 workers = await start_workers(made, past.admin)
-                figures["all at once"].append(await _p99(gateway, request))
+                figures["all at once"].append(await p99(gateway, [request], 500))
                 for worker in workers:
                     await worker.stop()
                 done.append(

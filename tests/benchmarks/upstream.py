@@ -7,7 +7,7 @@ import asyncio
 import json
 import ssl
 import sys
-from typing import cast
+from typing import ClassVar, cast
 from urllib.parse import parse_qs
 
 import uvloop
@@ -22,11 +22,17 @@ ANSWER = json.dumps({"type": "RaadpleegMetBurgerservicenummer", "personen": [PER
 
 
 class Upstream(asyncio.Protocol):
-    """Reads whole requests, answers after `delay` seconds; calls with a token of the client `hangs` are never answered."""
+    """Reads whole requests, answers after `delay` seconds.
+
+    Calls with a token of a client of `hangs` are never answered until `/release` breaks their connections off; clients of
+    `tokenless` get no token.
+    """
 
     delay = 0.0
-    hangs = ""
+    hangs: frozenset[str] = frozenset()
+    tokenless: frozenset[str] = frozenset()
     tokens = 0
+    held: ClassVar[set["Upstream"]] = set()
 
     def __init__(self) -> None:
         self.buffer = b""
@@ -35,6 +41,9 @@ class Upstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Transports of uvloop are none of asyncio's classes.
         self.transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        Upstream.held.discard(self)
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -47,33 +56,48 @@ class Upstream(asyncio.Protocol):
             body = self.buffer[end + 4 : end + 4 + length]
             self.buffer = self.buffer[end + 4 + length :]
             if head.startswith(b"post /nidp"):
-                self.answer(self.token(body))
+                self.token(body)
             elif head.startswith(b"get /tokens"):
                 self.answer(json.dumps({"tokens": Upstream.tokens}).encode())
+            elif head.startswith(b"get /release"):
+                released, Upstream.held = Upstream.held, set()
+                for one in released:
+                    one.abort()
+                self.answer(json.dumps({"released": len(released)}).encode())
             elif b"bearer hang-" in head:
-                continue
+                Upstream.held.add(self)
             elif self.delay:
                 asyncio.get_running_loop().call_later(self.delay, self.answer, ANSWER)
             else:
                 self.answer(ANSWER)
 
-    def token(self, body: bytes) -> bytes:
+    def token(self, body: bytes) -> None:
         Upstream.tokens += 1
         asked = parse_qs(body.decode())
-        scope, name = asked["scope"][0], "hang" if asked["client_id"] == [Upstream.hangs] else "t"
-        return json.dumps(
-            {"access_token": f"{name}-{Upstream.tokens}", "token_type": "bearer", "expires_in": 600, "scope": scope}
-        ).encode()
+        client, scope = asked["client_id"][0], asked["scope"][0]
+        if client in Upstream.tokenless:
+            self.answer(b'{"error": "server_error"}', b"500 Internal Server Error")
+            return
+        token = f"{'hang' if client in Upstream.hangs else 't'}-{Upstream.tokens}"
+        document = {"access_token": token, "token_type": "bearer", "expires_in": 600, "scope": scope}
+        self.answer(json.dumps(document).encode())
 
-    def answer(self, body: bytes) -> None:
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    def answer(self, body: bytes, status: bytes = b"200 OK") -> None:
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(
-                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+                b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+                % (status, len(body), body)
             )
 
 
-async def serve(port: int, certificate: str, key: str, anchors: str, delay: float, hangs: str) -> None:
-    Upstream.delay, Upstream.hangs = delay, hangs
+async def serve(port: int, certificate: str, key: str, anchors: str, *behaviour: str) -> None:
+    delay, hangs, tokenless = behaviour
+    Upstream.delay = float(delay)
+    Upstream.hangs, Upstream.tokenless = frozenset(hangs.split(",")), frozenset(tokenless.split(","))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     context.load_verify_locations(anchors)
@@ -86,4 +110,4 @@ async def serve(port: int, certificate: str, key: str, anchors: str, delay: floa
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]), sys.argv[6]))
+        runner.run(serve(int(sys.argv[1]), *sys.argv[2:]))
