@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gateway.awaiting import Front, database_answers, make_awaiting
 from gateway.catalogue import Catalogue, read_catalogue
 from gateway.config import GatewayConfig
 from gateway.edge import Edge, Limits, answer_unreadable, check_shape, make_edge
@@ -177,18 +178,44 @@ async def run_gateway(
     A worker is given `listen_fd`, a socket of its parent's that listens already.
     """
     configure_logging()
+    ports: dict[str, int] = {}
+
+    def bound(name: str, port: int) -> None:
+        ports[name] = port
+        if len(ports) == 2 and ready is not None:
+            ready(ports["callers"], ports["watchers"])
+
+    front, calls_ended = make_awaiting(), asyncio.Event()
+    watchers = asyncio.create_task(
+        serve(
+            front,
+            ServeSettings(config.metrics_bind, drain_seconds=WATCHERS_DRAIN_SECONDS),
+            shutdown=calls_ended,
+            ready=partial(bound, "watchers"),
+        )
+    )
+    try:
+        if await database_answers(partial(connect, config.database_url, Timelines()), shutdown, watchers):
+            await _serve_calls(config, shutdown, front, calls_ended, partial(bound, "callers"), listen_fd)
+    finally:
+        calls_ended.set()
+        await watchers
+
+
+async def _serve_calls(
+    config: GatewayConfig,
+    shutdown: asyncio.Event,
+    front: Front,
+    calls_ended: asyncio.Event,
+    ready: Callable[[int], None],
+    listen_fd: int | None,
+) -> None:
+    """Serve calls until `shutdown`, and tell the watchers of it; `calls_ended` is set before the last rows are written."""
     async with gateway_of(config) as gateway:
         # What was made at the start stays: looking through it again and again would only lengthen the tail.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 100)
-        ports: dict[str, int] = {}
-
-        def bound(name: str, port: int) -> None:
-            ports[name] = port
-            if len(ports) == 2 and ready is not None:
-                ready(ports["callers"], ports["watchers"])
-
         callers = ServeSettings(
             config.bind,
             config.certificate_file,
@@ -200,28 +227,18 @@ async def run_gateway(
             listen_fd=listen_fd,
         )
         show_entrance(gateway.metrics, entrance := Entrance(config.handshakes_at_once))
-        calls_ended = asyncio.Event()
-        watching = make_watching(gateway.metrics.registry, gateway.checks, gateway.reasons, told=TOLD)
-        watchers = asyncio.create_task(
-            serve(
-                watching,
-                ServeSettings(config.metrics_bind, drain_seconds=WATCHERS_DRAIN_SECONDS),
-                shutdown=calls_ended,
-                ready=partial(bound, "watchers"),
-            )
-        )
+        front.application = make_watching(gateway.metrics.registry, gateway.checks, gateway.reasons, told=TOLD)
         try:
             await serve(
                 gateway.edge,
                 callers,
                 shutdown=shutdown,
-                ready=partial(bound, "callers"),
+                ready=ready,
                 unreadable=answer_unreadable,
                 entrance=entrance,
             )
         finally:
             calls_ended.set()
-            await watchers
 
 
 def _register(

@@ -2,8 +2,8 @@
 
 The parent owns the listening sockets, one per worker (SO_REUSEPORT, so that the kernel spreads connections evenly), and
 holds them as long as it lives: a connection that waits for a worker that died, or that is being replaced, is taken by
-its successor. It serves no call itself. A worker that dies is replaced; when workers keep ending before they are ready,
-the parent ends with an error, so that the supervisor above it sees it. (Hypercorn's own master ends everything, with
+its successor. It serves no call itself. A worker that dies is replaced; when workers keep ending before they are ready and
+none serves, the parent ends with an error, so that the supervisor above it sees it. (Hypercorn's own master ends everything, with
 status 0, when one worker dies.) SIGHUP replaces the workers one by one, each only when its successor is ready: that is
 how new keys, certificates and settings come in without a call being lost.
 """
@@ -21,14 +21,14 @@ from typing import Any, Final
 import structlog
 
 LISTEN_BACKLOG: Final = 1024
-_PAUSES: Final = (0.0, 0.1, 0.5, 1.0, 2.0)
+_PAUSES: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before a worker is started again, by how many of its forerunners ended before they were ready."""
 _MOST_FAILURES: Final = 5
 _log = structlog.get_logger("koppelpunt.workers")
 
 
 class WorkersFailing(Exception):
-    """Workers end before they serve, again and again."""
+    """Workers end before they serve, again and again, and none serves."""
 
 
 def listen_on(bind: str, count: int) -> list[socket.socket]:
@@ -150,7 +150,9 @@ class Workers:
                 self._failures = 0
                 return worker
             self._failures += 1
-            if self._failures >= _MOST_FAILURES:
+            _log.error("worker_not_begun", slot=slot, in_a_row=self._failures)
+            # Those that serve are never ended for one that does not; alone they would be missed by nobody, so it is told.
+            if self._failures >= _MOST_FAILURES and not any(one.is_serving for one in self.serving.values()):
                 raise WorkersFailing(f"{_MOST_FAILURES} workers ended before they served; their log lines say why.")
 
     async def _start(self, slot: int) -> Worker:

@@ -1,9 +1,14 @@
 """What is wrong at RvIG, and where the time of a call goes, can be seen from the watchers' port."""
 
+import asyncio
 import re
+import socket
+
+import aiohttp
 
 from gateway.simulator.faults import FaultKind, FaultRule, Match
 from tests.e2e.ledgers import Caller, unique_question, until
+from tests.register.wire import wire_to
 from tests.world import GatewayProcess, world
 
 BREAKS = FaultRule(FaultKind.RESET, Match(api="personen"), times=1)
@@ -63,3 +68,40 @@ async def test_an_aansluiting_that_gets_no_token_is_seen_beside_those_that_do(da
     steps = only(found, "koppelpunt_step_seconds_count")
     assert steps["token"] >= 3
     assert steps["open"] == 1
+
+
+async def test_a_gateway_that_begins_without_database_is_alive_and_serves_when_it_is_there(database, tmp_path, caller):
+    async with world(database, tmp_path / "world") as here, wire_to(database.url("gateway")) as wire:
+        member = await here.add_member()
+        await wire.go_away()
+        with socket.create_server(("127.0.0.1", 0)) as held:
+            watch = f"127.0.0.1:{held.getsockname()[1]}"
+        starting = asyncio.create_task(here.start_gateway("late", database_url=wire.url, metrics_bind=watch))
+
+        async def waits() -> bool:
+            try:
+                async with caller.session.get(f"http://{watch}/ready") as answer:
+                    said = await answer.json()
+                    return bool(answer.status == 503 and said["reasons"] == {"database": "databaseUnreachable"}
+            except aiohttp.ClientConnectorError:
+                return False
+
+        await until(waits, 60)
+        async with caller.session.get(f"http://{watch}/live") as answer:
+            assert answer.status == 200
+        assert 'koppelpunt_ready{check="database"} 0.0' in await text_of(caller, f"http://{watch}/metrics")
+        await wire.listen()
+        gateway = await starting
+        try:
+            assert (await caller.call(gateway.url, member, unique_question())).status == 200
+            assert 'koppelpunt_ready{check="register productie"} 1.0' in await text_of(
+                caller, f"http://{watch}/metrics"
+            )
+        finally:
+            assert await gateway.stop() == 0
+        assert "Traceback" not in gateway.output.read_text()
+
+
+async def text_of(caller: Caller, url: str) -> str:
+    async with caller.session.get(url) as answer:
+        return await answer.text()

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from gateway.workers import Workers, WorkersFailing, listen_on
 from tests.e2e.ledgers import Caller, check_ledgers, read_orphans, unique_question, until, wait_for_silence
@@ -158,6 +159,30 @@ async def test_workers_that_never_get_ready_end_the_parent_with_an_error():
         await workers.run(asyncio.Event())
     for one in sockets:
         one.close()
+
+
+ONE_SLOT_FAILS = """
+import os, sys, time
+given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+if given["--slot"] == "1":
+    sys.exit(3)
+os.write(int(given["--ready-fd"]), b"1")
+os.close(int(given["--ready-fd"]))
+time.sleep(600)
+"""
+
+
+async def test_a_worker_that_never_gets_ready_ends_none_of_those_that_serve():
+    workers = Workers(listen_on("127.0.0.1:0", WORKERS), (sys.executable, "-S", "-c", ONE_SLOT_FAILS), 5.0)
+    shutdown = asyncio.Event()
+    with capture_logs() as lines:
+        running = asyncio.create_task(workers.run(shutdown))
+        # So often that the parent would give up if nobody served.
+        await until(lambda: running.done() or sum(one["event"] == "worker_not_begun" for one in lines) >= 5, 60)
+        assert not running.done()
+        assert {slot for slot, one in workers.serving.items() if one.is_serving} == {0}
+        shutdown.set()
+        await running
 
 
 async def _call_until_gone(caller: Caller, gateway: GatewayProcess, member: Member) -> None:
