@@ -107,7 +107,8 @@ async def _keep_working(
         except _TROUBLE as error:
             log.warning("sealer_session_lost", error=type(error).__name__)
         finally:
-            standing.connected = standing.leading = False
+            # What went wrong is for whoever leads from now on: one that stands by lacks nothing.
+            standing.connected, standing.leading, standing.whole = False, False, True
             metrics.leader.set(0)
         await _pause(shutdown, min(config.every, 5.0))
 

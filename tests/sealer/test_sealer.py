@@ -245,3 +245,35 @@ async def test_a_sealer_whose_user_is_not_in_its_role_alone_ends_and_says_what_i
     with pytest.raises(WrongRole, match="koppelpunt_sealer"):
         async with asyncio.timeout(3), sealer(database.url(role)):
             await asyncio.Event().wait()
+
+
+async def test_a_sealer_whose_work_another_took_over_is_ready_to_stand_by(database: Database):
+    blocker, heir = [await asyncpg.connect(database.url("admin")) for _ in range(2)]
+    try:
+        async with sealer(database.url("sealer")) as url:
+            await metric(url, "koppelpunt_sealer_leader", lambda value: value == 1)
+            # A chore that cannot be done, and a session that is lost to one that waits for its place.
+            await blocker.execute("BEGIN; LOCK TABLE register.fetched_message")
+            await until(lambda: is_answered(url, 503))
+            waiting = asyncio.create_task(heir.execute("SELECT pg_advisory_lock(19265, 3)"))
+            await until(lambda: is_awaited(blocker))
+            await blocker.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 19265 "
+                "AND objid = 3 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+            await waiting
+            await blocker.execute("ROLLBACK")
+            await until(lambda: is_answered(url, 200))
+            await metric(url, "koppelpunt_sealer_leader", lambda value: value == 0)
+    finally:
+        await blocker.close()
+        await heir.close()
+
+
+async def is_answered(url: str, status: int) -> bool:
+    return (await get(f"{url}/ready"))[0] == status
+
+
+async def is_awaited(connection: asyncpg.Connection) -> bool:
+    statement = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND classid = 19265)"
+    return bool(await connection.fetchval(statement))
