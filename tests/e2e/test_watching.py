@@ -82,7 +82,7 @@ async def test_a_gateway_that_begins_without_database_is_alive_and_serves_when_i
             try:
                 async with caller.session.get(f"http://{watch}/ready") as answer:
                     said = await answer.json()
-                    return bool(answer.status == 503 and said["reasons"] == {"database": "databaseUnreachable"}
+                    return bool(answer.status == 503 and said["reasons"] == {"database": "databaseUnreachable"})
             except aiohttp.ClientConnectorError:
                 return False
 
