@@ -156,11 +156,13 @@ def make_key(file: Path) -> None:
 @click.option("--tenant", "oin", required=True, help="OIN of the tenant.")
 def show_key(file: Path, origin: str, oin: str) -> None:
     """Show the public keys of a private key file for one tenant's register: what `verify --key` takes."""
-    from tenants.checkpoints import VerifierKey, origin_of, read_signing_keys  # noqa: PLC0415
+    from tenants.checkpoints import VerifierKey, origin_of, read_retired_keys, read_signing_keys  # noqa: PLC0415
 
     with _told():
-        for key in read_signing_keys(file.read_bytes()):
-            click.echo(str(VerifierKey(origin_of(origin, oin), key.public_key().public_bytes_raw())))
+        pem = file.read_bytes()
+        signing = [key.public_key().public_bytes_raw() for key in read_signing_keys(pem)]
+        for key in (*signing, *read_retired_keys(pem)):
+            click.echo(str(VerifierKey(origin_of(origin, oin), key)))
 
 
 @register.command("answer-faults")

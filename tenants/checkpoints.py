@@ -14,17 +14,25 @@ is not exactly of this form. Raises BadNote, whose text says what is wrong.
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 _ALGORITHM = b"\x01"
 _MARK = "— "
 _LARGEST_NOTE = 4_096
 _END = "-----END PRIVATE KEY-----"
+_PUBLIC = re.compile("-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 
 
 class BadNote(Exception):
@@ -139,7 +147,7 @@ def read_verifier_keys(text: str) -> list[VerifierKey]:
 def read_signing_keys(pem: bytes) -> list[Ed25519PrivateKey]:
     """Read one or more private keys (PKCS #8, PEM). All of them sign. Raises ValueError, which shows no key."""
     keys = []
-    for part in pem.decode("ascii", "replace").split(_END)[:-1]:
+    for part in _PUBLIC.sub("", pem.decode("ascii", "replace")).split(_END)[:-1]:
         try:
             key = load_pem_private_key((part.strip() + "\n" + _END + "\n").encode(), None)
         except (ValueError, TypeError):
@@ -149,6 +157,20 @@ def read_signing_keys(pem: bytes) -> list[Ed25519PrivateKey]:
         keys.append(key)
     if not keys:
         raise ValueError("The checkpoint key must be an unencrypted private key in PEM.")
+    return keys
+
+
+def read_retired_keys(pem: bytes) -> list[bytes]:
+    """Read the public keys (PEM) in such a file, of keys that sign no more: 32 bytes each. Raises ValueError."""
+    keys = []
+    for part in _PUBLIC.findall(pem.decode("ascii", "replace")):
+        try:
+            key = load_pem_public_key(part.encode())
+        except (ValueError, TypeError):
+            raise ValueError("A retired checkpoint key cannot be read.") from None
+        if not isinstance(key, Ed25519PublicKey):
+            raise ValueError("A retired checkpoint key must be an Ed25519 key.")  # noqa: TRY004 - the file is wrong, not the call
+        keys.append(key.public_bytes_raw())
     return keys
 
 

@@ -4,8 +4,12 @@ A file is written beside the old one, made durable, and put in its place, so tha
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from tenants.checkpoints import BadNote, VerifierKey, read_verifier_keys
+
+_KEYS = "signing-keys.txt"
 
 
 def read_kept(directory: Path, oin: str) -> str | None:
@@ -26,6 +30,24 @@ def list_kept(directory: Path) -> Iterator[tuple[str, str]]:
 def write_kept(directory: Path, oin: str, note: str) -> None:
     """Keep a checkpoint. Raises OSError."""
     write_whole(directory / f"{oin}.checkpoint", note)
+
+
+def remember_keys(directory: Path, prefix: str, keys: Sequence[bytes]) -> list[bytes]:
+    """Keep these public keys with those that were kept before, and return all of them. Raises OSError, ValueError.
+
+    A key is remembered for as long as the directory is: a tree that grows no more stands under the key that signed it last.
+    """
+    path = directory / _KEYS
+    try:
+        kept = [key.public_key for key in read_verifier_keys(path.read_text(encoding="utf-8"))]
+    except FileNotFoundError:
+        kept = []
+    except (BadNote, UnicodeDecodeError):
+        raise ValueError("The public keys that the sealer remembers cannot be read.") from None
+    known = list(dict.fromkeys([*kept, *keys]))
+    if known != kept:
+        write_whole(path, "".join(f"{VerifierKey(prefix, key)}\n" for key in known))
+    return known
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tenants.checkpoints import BadNote, Checkpoint, VerifierKey, open_note, origin_of, sign
+from tenants.checkpoints import BadNote, Checkpoint, VerifierKey, open_note, origin_of, read_note, sign
 from tenants.faults import NotFound
 from tenants.leaves import Kind, hash_of_leaf, unpack_entries
 from tenants.merkle import Frontier, consistency_spans, inclusion_spans, is_consistent, is_included
@@ -33,15 +33,25 @@ log = structlog.get_logger("koppelpunt.sealer")
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """With what, and as whom, checkpoints are signed. `directory` is the sealer's own memory of them, outside PostgreSQL."""
+    """With what, and as whom, checkpoints are signed. `directory` is the sealer's own memory of them, outside PostgreSQL.
+
+    `retired` are public keys that signed before: a tree that has not grown since still stands under them. They come from
+    outside PostgreSQL, or whoever owns that could have any checkpoint believed.
+    """
 
     keys: Sequence[Ed25519PrivateKey]
     prefix: str
     directory: Path | None = None
+    retired: Sequence[bytes] = ()
+
+    def known_keys(self) -> list[bytes]:
+        """The public halves of what signs, then what signed before."""
+        signing = [key.public_key().public_bytes_raw() for key in self.keys]
+        return [*signing, *(key for key in self.retired if key not in signing)]
 
     def verifiers(self, origin: str) -> list[VerifierKey]:
-        """The public halves, for one tree."""
-        return [VerifierKey(origin, key.public_key().public_bytes_raw()) for key in self.keys]
+        """By which a checkpoint of one tree is known as the sealer's own."""
+        return [VerifierKey(origin, key) for key in self.known_keys()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +158,21 @@ async def _fault_of(
 
 
 def _known(note: str, origin: str, signer: Signer) -> Checkpoint:
-    """A checkpoint of ours. One of a key that was rotated out is not known here, and so is not leant upon."""
+    """A checkpoint of ours. One of a key that the sealer never had, or does not remember, is not leant upon."""
     try:
         return open_note(note, signer.verifiers(origin))
     except BadNote:
-        raise Refused("checkpoint_forged", "the checkpoint before is not signed by a key that the sealer has") from None
+        place = f"the checkpoint before is not signed by a key that the sealer knows{_signers_of(note)}"
+        raise Refused("checkpoint_forged", place) from None
+
+
+def _signers_of(note: str) -> str:
+    """The numbers of the keys that a note says it was signed with: which public key is missing, if it is genuine."""
+    try:
+        _, signatures = read_note(note)
+    except BadNote:
+        return ""
+    return f": it names key {', '.join(number.hex() for _, number, _ in signatures)}"
 
 
 async def _must_begin_with(
