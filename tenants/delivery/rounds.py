@@ -7,14 +7,13 @@ each time, up to an hour. A place that contradicts the register (it holds more, 
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
 import asyncpg
 import structlog
 
 from tenants.delivery.sending import Contradicted, Undelivered, Ways, deliver
-from tenants.delivery.stamps import deliver_stamps_due
+from tenants.delivery.stamps import deliver_stamps_due, with_published_keys
 from tenants.durable import DURABLE
 from tenants.sealer.tree_metrics import TreeMetrics
 from tenants.sealer.trees import note_faults
@@ -52,8 +51,7 @@ async def keep_delivering(
 async def deliver_due(connection: asyncpg.Connection, ways: Ways, metrics: TreeMetrics) -> bool:
     """Deliver what is due, a few at once; tell whether anything was."""
     taken = await connection.fetch("SELECT * FROM register.take_deliveries($1)", _AT_ONCE)
-    published = await connection.fetch("SELECT public_key FROM register.checkpoint_key") if taken else []
-    known = replace(ways, keys=tuple({*ways.keys, *(row["public_key"] for row in published)}))
+    known = await with_published_keys(connection, ways) if taken else ways
     errors = [
         await _unless_known(connection, row, error)
         for row, error in zip(taken, await asyncio.gather(*(_deliver(known, row) for row in taken)), strict=True)

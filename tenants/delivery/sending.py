@@ -103,22 +103,30 @@ def _lay_down(ways: Ways, target: str, checkpoint: Checkpoint, note: str) -> Non
         one for one in directory.glob(f"{oin}-{'[0-9]' * 20}.checkpoint") if one.name > path.name
     )[:_MOST_LARGER]  # fmt: skip
     for one in larger:
-        text, found = _signed(one, checkpoint.origin, ways.keys)
+        text, found = read_signed(one, checkpoint.origin, ways.keys)
         if found is not None and found.size > checkpoint.size:
             raise Contradicted("teruggezet", text)
     if larger:
         raise Undelivered("onbekend_bestand")
-    if path.exists():
-        text, found = _signed(path, checkpoint.origin, ways.keys)
-        if found is None:
-            raise Undelivered("onbekend_bestand")
-        if found != checkpoint:
-            raise Contradicted("gevorkt", text)
+    lay_beside(ways, path, checkpoint, note)
+
+
+def lay_beside(ways: Ways, path: Path, checkpoint: Checkpoint, note: str) -> None:
+    """Write a checkpoint under this name, unless it is there. Raises Undelivered, Contradicted, OSError.
+
+    Another signature over the same tree may be there, after a rotation of the sealer's key; another tree may not.
+    """
+    if not path.exists():
+        write_whole(path, note)
         return
-    write_whole(path, note)
+    text, found = read_signed(path, checkpoint.origin, ways.keys)
+    if found is None:
+        raise Undelivered("onbekend_bestand")
+    if found != checkpoint:
+        raise Contradicted("gevorkt", text)
 
 
-def _signed(path: Path, origin: str, keys: Iterable[bytes]) -> tuple[str, Checkpoint | None]:
+def read_signed(path: Path, origin: str, keys: Iterable[bytes]) -> tuple[str, Checkpoint | None]:
     """What a file says, when it is a checkpoint of this tree that one of the keys signed; None when it is not."""
     with path.open("rb") as stream:
         text = stream.read(_MOST_OCTETS).decode("utf-8", "replace")

@@ -1,12 +1,14 @@
 """Brings a timestamp, with the checkpoint that it is about, to the places that get the checkpoints. At least once.
 
 A file share gets `OIN-size.tsr` beside `OIN-size.checkpoint` (which it gets too when it has it not), a URL a POST of JSON,
-an officer a mail with both. Apart from the checkpoints themselves, so that neither waits for the other.
+an officer a mail with both. Apart from the checkpoints themselves, so that neither waits for the other. What lies there under
+that name is judged as `sending` judges it: only what a key of the sealer's signed contradicts the register.
 """
 
 import asyncio
 import base64
 import smtplib
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Final
@@ -16,10 +18,11 @@ import orjson
 import structlog
 
 from tenants.checkpoints import BadNote, Checkpoint, read_note
-from tenants.delivery.sending import Contradicted, Undelivered, Ways, directory_of, send_mail
+from tenants.delivery.sending import Contradicted, Undelivered, Ways, directory_of, lay_beside, send_mail
 from tenants.fetch import FetchError, post
-from tenants.sealer.notes import write_octets, write_whole
+from tenants.sealer.notes import write_octets
 from tenants.sealer.tree_metrics import TreeMetrics
+from tenants.sealer.trees import note_faults
 from tenants.timestamps import Stamped
 
 _AT_ONCE: Final = 8
@@ -34,15 +37,25 @@ Bewaar dit bericht bij de controlepunten. Dit bericht bevat geen persoonsgegeven
 log = structlog.get_logger("koppelpunt.delivery")
 
 
+async def with_published_keys(connection: asyncpg.Connection, ways: Ways) -> Ways:
+    """The ways, with every public key that the installation made known: what a place holds may be of an older one."""
+    published = await connection.fetch("SELECT public_key FROM register.checkpoint_key")
+    return replace(ways, keys=tuple({*ways.keys, *(row["public_key"] for row in published)}))
+
+
 async def deliver_stamps_due(connection: asyncpg.Connection, ways: Ways, metrics: TreeMetrics) -> bool:
     """Deliver timestamps that are due, a few at once; tell whether anything was."""
     taken = await connection.fetch("SELECT * FROM register.take_timestamp_deliveries($1)", _AT_ONCE)
-    errors = await asyncio.gather(*(_deliver(ways, row) for row in taken))
+    known = await with_published_keys(connection, ways) if taken else ways
+    errors = await asyncio.gather(*(_deliver(known, row) for row in taken))
     for row, error in zip(taken, errors, strict=True):
         await connection.execute(
             "SELECT register.end_timestamp_delivery($1, $2, $3, $4)",
             row["tenant_id"], row["destination_id"], row["size"], None if error is None else str(error),
         )  # fmt: skip
+        if isinstance(error, Contradicted):
+            place = f"checkpoint destination {row['destination_id']} at size {row['size']}: {error}"
+            await note_faults(connection, [(row["tenant_id"], "destination_contradicts", place)], halts=True)
         metrics.deliveries.labels(row["kind"], "delivered" if error is None else "failed").inc()
         if error is not None:
             log.warning(
@@ -71,7 +84,7 @@ def deliver_stamp(ways: Ways, kind: str, target: str, stamped: Stamped) -> None:
         raise Undelivered("geen_controlepunt") from None
     try:
         if kind == "file":
-            _lay_down(directory_of(ways, target), checkpoint, stamped)
+            _lay_down(ways, directory_of(ways, target), checkpoint, stamped)
         elif kind == "http":
             if ways.fetch is None:
                 raise Undelivered("niet_ingericht")
@@ -85,19 +98,9 @@ def deliver_stamp(ways: Ways, kind: str, target: str, stamped: Stamped) -> None:
         raise Undelivered(type(error).__name__) from None
 
 
-def _lay_down(directory: Path, checkpoint: Checkpoint, stamped: Stamped) -> None:
+def _lay_down(ways: Ways, directory: Path, checkpoint: Checkpoint, stamped: Stamped) -> None:
     name = f"{checkpoint.origin.rpartition('/')[2]}-{checkpoint.size:020d}"
-    beside = directory / f"{name}.checkpoint"
-    if not beside.exists():
-        write_whole(beside, stamped.note)
-    elif beside.read_text(encoding="utf-8") != stamped.note:
-        # Another signature over the same tree may be there after a rotation of the sealer's key; another tree may not.
-        try:
-            there, _ = read_note(beside.read_text(encoding="utf-8"))
-        except BadNote:
-            raise Contradicted("onleesbaar") from None
-        if there != checkpoint:
-            raise Contradicted("gevorkt")
+    lay_beside(ways, directory / f"{name}.checkpoint", checkpoint, stamped.note)
     write_octets(directory / f"{name}.tsr", stamped.token)
 
 

@@ -9,15 +9,17 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import CollectorRegistry
 
-from tenants.checkpoints import read_note
+from tenants.checkpoints import read_note, sign
 from tenants.config import SealerConfig
 from tenants.delivery.places import add_place
-from tenants.delivery.sending import Contradicted, Undelivered, Ways
+from tenants.delivery.sending import Undelivered, Ways
 from tenants.delivery.stamps import deliver_stamp, deliver_stamps_due
 from tenants.fetch import FetchError, FetchRules
 from tenants.scope import tenant_scope
+from tenants.sealer.signing import publish_keys
 from tenants.sealer.stamping import ask_timestamp, authority_of, keep_stamping, stamp_due
 from tenants.sealer.tree_metrics import make_tree_metrics
 from tenants.timestamps import BadTimestamp, Stamped, make_request, open_timestamp, read_answer
@@ -176,9 +178,51 @@ async def test_a_file_share_gets_the_stamp_beside_the_checkpoint(stage, tsa, sho
     )  # fmt: skip
     said, _ = await by_hand.communicate()
     assert b"Verification: OK" in said
-    (tmp_path / "register" / f"{name}.checkpoint").write_text("iets anders")
-    with pytest.raises(Contradicted, match="onleesbaar"):
-        deliver_stamp(ways, "file", "register", one)
+
+
+@pytest.mark.parametrize("by", ["nobody", "a stranger", "the sealer"])
+async def test_only_what_the_sealer_signed_in_the_place_of_a_checkpoint_contradicts_the_register(
+    stage, tsa, shown, sealing, registrar, signer, admin, tmp_path, by
+):
+    one = await stamped(stage, tsa, shown, sealing, registrar, "file", "register")
+    checkpoint = read_note(one.note)[0]
+    other = dataclasses.replace(checkpoint, root=b"r" * 32)
+    text = {
+        "nobody": "iets anders",
+        "a stranger": sign(other, [Ed25519PrivateKey.generate()]),
+        "the sealer": sign(other, signer.keys),
+    }[by]
+    directory = tmp_path / "register"
+    directory.mkdir()
+    name = f"{stage.world.oin}-{checkpoint.size:020d}"
+    (directory / f"{name}.checkpoint").write_text(text)
+    ways = Ways(share=tmp_path, keys=tuple(signer.known_keys()))
+    assert await deliver_stamps_due(sealing, ways, make_tree_metrics(CollectorRegistry()))
+    assert not (directory / f"{name}.tsr").exists()
+    assert (directory / f"{name}.checkpoint").read_text() == text
+    error = await admin.fetchval("SELECT last_error FROM register.timestamp_delivery")
+    found = await admin.fetch("SELECT code, place, halts FROM register.seal_fault")
+    if by == "the sealer":
+        place = f"checkpoint destination 1 at size {checkpoint.size}: gevorkt"
+        assert [tuple(row) for row in found] == [("destination_contradicts", place, True)]
+        assert error == "gevorkt"
+    else:
+        assert (found, error) == ([], "onbekend_bestand")
+
+
+async def test_a_stamp_lies_beside_a_checkpoint_that_another_key_of_the_sealers_signed(
+    stage, tsa, shown, sealing, registrar, signer, tmp_path
+):
+    one = await stamped(stage, tsa, shown, sealing, registrar, "file", "register")
+    checkpoint, former = read_note(one.note)[0], Ed25519PrivateKey.generate()
+    name = f"{stage.world.oin}-{checkpoint.size:020d}"
+    (tmp_path / "register").mkdir()
+    (tmp_path / "register" / f"{name}.checkpoint").write_text(sign(checkpoint, [former]))
+    # Known because the installation published it, also to a sealer that never had it.
+    await publish_keys(sealing, dataclasses.replace(signer, keys=(former,)))
+    ways = Ways(share=tmp_path, keys=tuple(signer.known_keys()))
+    assert await deliver_stamps_due(sealing, ways, make_tree_metrics(CollectorRegistry()))
+    assert (tmp_path / "register" / f"{name}.tsr").read_bytes() == one.token
 
 
 async def test_a_url_and_an_officer_get_both(stage, tsa, shown, sealing, registrar, pki, tmp_path):
