@@ -93,6 +93,7 @@ CASES: Final[dict[str, Case]] = {
     ),
     "KoppelpuntRegisterFault": _one("koppelpunt_register_faults", 'tenant="3",code="hash"', "1x180", "0x180"),
     "KoppelpuntTreeHalted": _one("koppelpunt_tree_halted", 'tenant="3"', "1x180", "0x180"),
+    "KoppelpuntCheckpointMemoryContradicted": _one("koppelpunt_checkpoint_memory_contradicted", "", "1x180", "0x180"),
     "KoppelpuntSealingStopped": Case(
         {f"koppelpunt_sealing_last_round_seconds{{{_NS}}}": "0x180"},
         {
