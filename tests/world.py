@@ -144,6 +144,22 @@ class World:
         self.members.append(member)
         return member
 
+    async def add_beside(self, member: Member) -> Member:
+        """One more aansluiting of that tenant, with an afnemer, certificate, account and taaksysteem of its own."""
+        n = len(self.members) + 1
+        account = dataclasses.replace(
+            member.account,
+            afnemer_id=f"{n:06d}",
+            oin=f"00000001{n:09d}000",
+            mailbox_id=f"{n:06d}0",
+            client_id=f"rvig-{n}",
+        )
+        issued = self.ground.pki.issue_client(account.oin, f"Gemeente {n}")
+        beside = await self._register(n, member.tenant_id, account, issued, None)
+        self.simulator.afnemers.put(account)
+        self.members.append(beside)
+        return beside
+
     async def add_members(self, count: int) -> list[Member]:
         return [await self.add_member() for _ in range(count)]
 
