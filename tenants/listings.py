@@ -83,7 +83,7 @@ async def change_row(
 
 
 AFNEMERS: Final = Listing(
-    "afnemer", "afnemer_id", "afnemer_id, oin, name, kind, gemeentecode, mailbox_id, confirmed_by, version",
+    "afnemer", "afnemer_id", "afnemer_id, oin, name, kind, gemeentecode, mailbox_id, confirmed_by, state, version",
     frozenset({"name", "kind", "gemeentecode", "mailbox_id"}),
 )  # fmt: skip
 AANSLUITINGEN: Final = Listing(
@@ -134,7 +134,7 @@ MANDAATVERZOEKEN: Final = Listing(
     "decided_at, mandate_id, version",
     others="to_tenant_id = $1",
 )  # fmt: skip
-HEADERPROFIELEN: Final = Listing("header_profile", "name", "name, headers, version", frozenset({"headers"}))
+HEADERPROFIELEN: Final = Listing("header_profile", "name", "name, headers, state, version", frozenset({"headers"}))
 OVEREENKOMSTEN: Final = Listing(
     "agreement", "agreement_id",
     "agreement_id, kind, afnemer_id, party, reference, products, signed_on, valid_until, grace_until, grace_reason, "

@@ -1,12 +1,14 @@
 """The part of an onboarding that makes identities: afnemers, certificates, credentials, aansluitingen. In a tenant's scope."""
 
 import hmac
+from collections.abc import Collection
 from datetime import datetime
 
 import asyncpg
 
 from tenants import registry
-from tenants.faults import InputRefused
+from tenants.endings import StillUsed, end_afnemer
+from tenants.faults import InputRefused, NotFound
 from tenants.onboarding_document import TenantPart
 from tenants.onboarding_work import Opened, Work
 
@@ -19,10 +21,11 @@ async def apply_afnemers(work: Work, part: TenantPart) -> None:
         return
     tenant_id = work.tenants[part.oin]
     rows = await work.connection.fetch(
-        "SELECT afnemer_id, oin, name, kind, gemeentecode, mailbox_id FROM registry.afnemer WHERE tenant_id = $1",
+        "SELECT afnemer_id, oin, name, kind, gemeentecode, mailbox_id, state FROM registry.afnemer WHERE tenant_id = $1",
         tenant_id,
     )
-    known = {row["afnemer_id"]: registry.NewAfnemer(*row) for row in rows}
+    known = {row["afnemer_id"]: registry.NewAfnemer(*row[:6]) for row in rows}
+    await _end_afnemers(work, tenant_id, part, {row["afnemer_id"] for row in rows if row["state"] != "active"})
     wanted = [
         registry.NewAfnemer(
             one.afnemer_id,
@@ -33,6 +36,7 @@ async def apply_afnemers(work: Work, part: TenantPart) -> None:
             one.mailbox_id,
         )
         for one in part.afnemers
+        if not one.ended
     ]
     missing = [one for one in wanted if one.afnemer_id not in known]
     if missing:
@@ -48,6 +52,23 @@ async def apply_afnemers(work: Work, part: TenantPart) -> None:
             tenant_id, one.afnemer_id, one.oin, one.name, one.kind, one.gemeentecode, one.mailbox_id,
         )  # fmt: skip
         work.changed["afnemer"] += status == "UPDATE 1"
+
+
+async def _end_afnemers(work: Work, tenant_id: int, part: TenantPart, ended: Collection[str]) -> None:
+    """End those that are to end. Raises InputRefused with every one that cannot, or that ended and is to be there."""
+    faults = [
+        f"Afnemer {one.afnemer_id} has ended; it never comes back."
+        for one in part.afnemers
+        if not one.ended and one.afnemer_id in ended
+    ]
+    for one in part.afnemers:
+        if one.ended:
+            try:
+                work.changed["afnemer"] += await end_afnemer(work.connection, tenant_id, one.afnemer_id)
+            except (NotFound, StillUsed) as error:
+                faults.append(f"Afnemer {one.afnemer_id}: {error}")
+    if faults:
+        raise InputRefused(faults)
 
 
 async def apply_certificates(work: Work, part: TenantPart, opened: Opened) -> None:

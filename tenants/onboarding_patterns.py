@@ -7,6 +7,7 @@ import asyncpg
 
 from tenants import agreements
 from tenants.delivery.places import MISSING, has_place
+from tenants.endings import StillUsed, end_header_profile
 from tenants.faults import InputRefused, NotFound
 from tenants.onboarding_document import AansluitingPart, Document, TenantPart
 from tenants.onboarding_names import find_tenant
@@ -119,9 +120,16 @@ async def find_exception(work: Work, tenant_id: int, part: AansluitingPart) -> i
 
 
 async def apply_header_profiles(work: Work, part: TenantPart) -> None:
-    """Make or change the tenant's own header profiles."""
+    """Make or change the tenant's own header profiles, and end those that are to end. Raises InputRefused."""
     for one in part.header_profiles:
-        document = one.model_dump(mode="json", exclude={"name"}, exclude_unset=True)
+        if one.ended:
+            try:
+                ended = await end_header_profile(work.connection, work.tenants[part.oin], one.name)
+            except (NotFound, StillUsed) as error:
+                raise InputRefused([f"Header profile {one.name}: {error}"]) from None
+            work.changed["header_profile"] += ended
+            continue
+        document = one.model_dump(mode="json", exclude={"name", "ended"}, exclude_unset=True)
         changed = await put_header_profile(work.connection, work.tenants[part.oin], one.name, document)
         work.changed["header_profile"] += changed
 

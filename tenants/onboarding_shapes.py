@@ -75,9 +75,10 @@ class ExceptionPart(Part):
 
 
 class OwnProfilePart(HeaderProfilePart):
-    """An own header profile, by its name."""
+    """An own header profile, by its name. `ended`: it ends, for good, if no taaksysteem has it."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")
+    ended: bool = False
 
 
 class StapPart(Part):

@@ -27,6 +27,9 @@ async def put_header_profile(
     if name in PROFILES:
         raise InputRefused([f"{name!r} is a profile of the product itself; give an own one another name."])
     read_profile(name, document)
+    state = "SELECT state FROM registry.header_profile WHERE tenant_id = $1 AND name = $2"
+    if await connection.fetchval(state, tenant_id, name) == "ended":
+        raise InputRefused([f"Header profile {name!r} has ended; it never comes back."])
     status = await connection.execute(
         "INSERT INTO registry.header_profile (tenant_id, name, headers) VALUES ($1, $2, $3::jsonb) "
         "ON CONFLICT (tenant_id, name) DO UPDATE SET headers = EXCLUDED.headers "
@@ -39,7 +42,7 @@ async def put_header_profile(
 async def set_header_profile(connection: asyncpg.Connection, tenant_id: int, taaksysteem_id: int, name: str) -> None:
     """Give a taaksysteem a profile: one that the product knows, or an own one. Raises NotFound."""
     if name not in PROFILES:
-        query = "SELECT 1 FROM registry.header_profile WHERE tenant_id = $1 AND name = $2"
+        query = "SELECT 1 FROM registry.header_profile WHERE tenant_id = $1 AND name = $2 AND state = 'active'"
         if await connection.fetchval(query, tenant_id, name) is None:
             raise NotFound(f"There is no header profile {name!r} here.")
     found = await connection.fetchval(

@@ -1,11 +1,12 @@
-"""Routes of afnemers: who has an AfnemerID. An afnemer stays for good; what ends are its aansluitingen."""
+"""Routes of afnemers: who has an AfnemerID. One ends when its aansluitingen have; its AfnemerID stays taken."""
 
 from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import Field, model_validator
 
 from tenants import registry
-from tenants.api.resource_routes import changed, listed, made, shown
+from tenants.api.problems import Refused
+from tenants.api.resource_routes import changed, ended, listed, made, shown
 from tenants.api.resources import (
     AfnemerId,
     BladzijdeOpNaam,
@@ -18,7 +19,9 @@ from tenants.api.resources import (
 )
 from tenants.api.routing import Answer, Asked, Route
 from tenants.api.shapes import Reden, Shape
-from tenants.listings import AFNEMERS, change_row
+from tenants.endings import StillUsed, end_afnemer
+from tenants.listings import AFNEMERS, change_row, find_row
+from tenants.versions import hold_version
 
 Organisatiesoort = Literal["gemeente", "overheidsorgaan", "derde", "samenwerkingsverband"]
 Gemeentecode = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
@@ -63,6 +66,7 @@ class Afnemer(Shape):
     soort: Organisatiesoort
     gemeentecode: str | None
     berichtenboxnummer: str | None
+    toestand: Literal["actief", "beeindigd"]
     bevestigd: bool = Field(
         description="Of de operator zag dat de tenant deze organisatie bedient. Nodig voor productie bij een ander OIN dan het "
         "eigen."
@@ -90,6 +94,7 @@ def _shape(row: Any) -> Afnemer:
         soort=row["kind"],
         gemeentecode=row["gemeentecode"],
         berichtenboxnummer=row["mailbox_id"],
+        toestand="actief" if row["state"] == "active" else "beeindigd",
         bevestigd=row["confirmed_by"] is not None,
     )
 
@@ -120,8 +125,26 @@ async def wijzig_afnemer(asked: Asked) -> Answer:
     """PATCH: change what an afnemer is called or where its post goes."""
     wanted, afnemer_id = cast("AfnemerVerandering", asked.body), name_in_path(asked, "afnemerId")
     async with asked.scope() as connection:
+        await hold_version(connection, "afnemer", asked.tenant_id, afnemer_id, asked.version)
+        if (await find_row(connection, AFNEMERS, asked.tenant_id, afnemer_id))["state"] != "active":
+            raise Refused(409, "beeindigd", "Deze afnemer is beëindigd.")
         await change_row(connection, AFNEMERS, asked.tenant_id, afnemer_id, asked.version, wanted.given(_COLUMNS))
         return await show_one(asked, connection, AFNEMERS, _shape, afnemer_id)
+
+
+async def beeindig_afnemer(asked: Asked) -> Answer:
+    """DELETE: nothing new may name this afnemer any more. 409, with their numbers, while aansluitingen use it."""
+    afnemer_id = name_in_path(asked, "afnemerId")
+    async with asked.scope() as connection:
+        await hold_version(connection, "afnemer", asked.tenant_id, afnemer_id, asked.version)
+        try:
+            await end_afnemer(connection, asked.tenant_id, afnemer_id)
+        except StillUsed as used:
+            numbers = ", ".join(map(str, used.users))
+            raise Refused(
+                409, "inGebruik", f"Deze aansluitingen gebruiken de afnemer; beëindig ze eerst: {numbers}."
+            ) from None
+    return Answer(204, None)
 
 
 async def bevestig_afnemer(asked: Asked) -> Answer:
@@ -138,6 +161,10 @@ AFNEMER_ROUTES: Final[tuple[Route, ...]] = (
     made("/v1/afnemers", "maakAfnemer", "Registreer een afnemer.", maak_afnemer, NieuweAfnemer, Afnemer),
     changed(
         "/v1/afnemers/{afnemerId}", "wijzigAfnemer", "Wijzig een afnemer.", wijzig_afnemer, AfnemerVerandering, Afnemer
+    ),
+    ended(
+        "/v1/afnemers/{afnemerId}", "beeindigAfnemer",
+        "Beëindig een afnemer, voorgoed. Kan als geen aansluiting hem gebruikt.", beeindig_afnemer,
     ),
     Route(
         "POST", "/v1/afnemers/{afnemerId}/bevestiging", "bevestigAfnemer",

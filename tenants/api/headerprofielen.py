@@ -5,13 +5,16 @@ from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import Field, model_validator
 
-from tenants.api.resource_routes import changed, listed, made, shown
+from tenants.api.problems import Refused
+from tenants.api.resource_routes import changed, ended, listed, made, shown
 from tenants.api.resources import BladzijdeOpNaam, name_in_path, show_one, show_page
 from tenants.api.routing import Answer, Asked, Route
 from tenants.api.shapes import Shape
+from tenants.endings import StillUsed, end_header_profile
 from tenants.faults import InputRefused
 from tenants.header_profiles import PROFILES, read_profile
-from tenants.listings import HEADERPROFIELEN, change_row
+from tenants.listings import HEADERPROFIELEN, change_row, find_row
+from tenants.versions import hold_version
 
 Kopregel = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
 Rol = Literal["organisatie", "afnemerId", "gebruiker", "doelbinding", "verwerking", "toepassing", "correlatie"]
@@ -73,6 +76,7 @@ class Headerprofiel(Shape):
 
     naam: str
     gebaseerd_op: str
+    toestand: Literal["actief", "beeindigd"]
     rollen: dict[Rol, Kopregels | None]
 
 
@@ -100,6 +104,7 @@ def _shape(row: Any) -> Headerprofiel:
     return Headerprofiel(
         naam=row["name"],
         gebaseerd_op=stored.get("based_on", "none"),
+        toestand="actief" if row["state"] == "active" else "beeindigd",
         rollen={
             cast("Any", rollen[role]): None
             if one is None
@@ -140,9 +145,27 @@ async def vervang_headerprofiel(asked: Asked) -> Answer:
     """PUT: give a profile other words. It holds for every taaksysteem that has it, from the next call on."""
     wanted, naam = cast("Profielinhoud", asked.body), name_in_path(asked, "naam")
     async with asked.scope() as connection:
+        await hold_version(connection, "header_profile", asked.tenant_id, naam, asked.version)
+        if (await find_row(connection, HEADERPROFIELEN, asked.tenant_id, naam))["state"] != "active":
+            raise Refused(409, "beeindigd", "Dit headerprofiel is beëindigd.")
         changes = {"headers": json.dumps(wanted.stored())}
         await change_row(connection, HEADERPROFIELEN, asked.tenant_id, naam, asked.version, changes)
         return await show_one(asked, connection, HEADERPROFIELEN, _shape, naam)
+
+
+async def beeindig_headerprofiel(asked: Asked) -> Answer:
+    """DELETE: no taaksysteem may get this profile any more. 409, with their numbers, while taaksystemen have it."""
+    naam = name_in_path(asked, "naam")
+    async with asked.scope() as connection:
+        await hold_version(connection, "header_profile", asked.tenant_id, naam, asked.version)
+        try:
+            await end_header_profile(connection, asked.tenant_id, naam)
+        except StillUsed as used:
+            numbers = ", ".join(map(str, used.users))
+            raise Refused(
+                409, "inGebruik", f"Deze taaksystemen hebben dit headerprofiel; geef ze eerst een ander: {numbers}."
+            ) from None
+    return Answer(204, None)
 
 
 _ALL: Final = "/v1/headerprofielen"
@@ -156,5 +179,9 @@ HEADERPROFIEL_ROUTES: Final[tuple[Route, ...]] = (
     changed(
         _ONE, "vervangHeaderprofiel", "Vervang wat een headerprofiel zegt.", vervang_headerprofiel, Profielinhoud,
         Headerprofiel, method="PUT",
+    ),
+    ended(
+        _ONE, "beeindigHeaderprofiel", "Beëindig een headerprofiel, voorgoed. Kan als geen taaksysteem het heeft.",
+        beeindig_headerprofiel,
     ),
 )  # fmt: skip

@@ -30,7 +30,11 @@ WORDS: Final[Mapping[str, tuple[int, str]]] = {
         409,
         "Deze afnemer heeft een ander OIN dan de tenant, en de operator heeft nog niet bevestigd dat de tenant hem bedient.",
     ),
+    "aansluiting_afnemer_is_active": (409, "Deze afnemer is beëindigd."),
     # afnemer
+    "afnemer_state": (400, "Een afnemer is actief of beëindigd."),
+    "afnemer_is_ended": (409, "Deze afnemer is beëindigd."),
+    "afnemer_is_used": (409, "Een aansluiting gebruikt deze afnemer nog."),
     "afnemer_is_confirmed_by_operator": (409, "Alleen de operator bevestigt een afnemer."),
     "afnemer_check": (400, "Een gemeente heeft een gemeentecode, en niemand anders heeft er een."),
     "afnemer_gemeentecode_check": (400, "Een gemeentecode heeft vier cijfers."),
@@ -99,6 +103,9 @@ WORDS: Final[Mapping[str, tuple[int, str]]] = {
     "checkpoint_destination_every_seconds_check": (400, "Een checkpoint wordt elke minuut tot elke week bezorgd."),
     "checkpoint_destination_once": (409, "Checkpoints worden daar al bezorgd."),
     # header_profile
+    "header_profile_state": (400, "Een headerprofiel is actief of beëindigd."),
+    "header_profile_is_ended": (409, "Dit headerprofiel is beëindigd."),
+    "header_profile_is_used": (409, "Een taaksysteem heeft dit headerprofiel nog."),
     "header_profile_name_check": (
         400, "Een headerprofiel heeft kleine letters, cijfers en streepjes, en geen naam van het product zelf.",
     ),
@@ -169,6 +176,7 @@ WORDS: Final[Mapping[str, tuple[int, str]]] = {
     "taaksysteem_requires_check": (
         400, "Bewijzen zijn api-key, token, idp en certificate; token en idp gaan niet samen.",
     ),
+    "taaksysteem_header_profile_is_active": (409, "Dit headerprofiel is beëindigd."),
     "taaksysteem_tenant_id_own_header_profile_fkey": (409, "Dit headerprofiel bestaat hier niet."),
     "taaksysteem_vaste_aansluiting_tenant_id_vaste_aansluiting__fkey": (409, "Deze vaste aansluiting bestaat niet."),
     "taaksysteem_key_check": (400, "Een API-sleutel of clientgeheim heeft een geheim, en niets anders heeft er een."),
@@ -224,6 +232,7 @@ WORDS: Final[Mapping[str, tuple[int, str]]] = {
     "beheermandaat_to_tenant_id_fkey": (409, "Deze tenant bestaat niet."),
     "mandate_of_tenant_itself": (409, "Een mandaat geeft en verruimt de tenant zelf, en niemand die voor haar beheert."),
     "certificate_lending_of_tenant_itself": (409, "Certificaten leent de tenant zelf uit, en niemand die voor haar beheert."),
+    "checkpoint_destination_of_tenant_itself": (409, "Waar controlepunten heen gaan zegt de tenant zelf, en niemand die voor haar beheert."),
     "contact_of_tenant_itself": (409, "Wie gewaarschuwd wordt zegt de tenant zelf, en niemand die voor haar beheert."),
     # fout_antwoord
     "fout_antwoord_is_somebodys": (400, "Wie antwoordt op een fout, zegt wie het is."),

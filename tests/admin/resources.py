@@ -54,7 +54,7 @@ KINDS: dict[str, Kind] = {
     "afnemer": Kind(
         "/v1/afnemers", "afnemers",
         lambda w, _: {"afnemerId": "990077", "oin": w.oin, "naam": "Gemeente Twee", "soort": "gemeente", "gemeentecode": "0077"},
-        {"naam": "Gemeente Drie", "berichtenboxnummer": "77"}, ends=False,
+        {"naam": "Gemeente Drie", "berichtenboxnummer": "77"},
     ),
     "autorisatiebesluit": Kind(
         "/v1/autorisatiebesluiten", "autorisatiebesluiten",
@@ -77,7 +77,7 @@ KINDS: dict[str, Kind] = {
     "headerprofiel": Kind(
         "/v1/headerprofielen", "headerprofielen",
         lambda *_: {"naam": "eigen", "gebaseerdOp": "iconnect", "rollen": {"gebruiker": {"kopregels": ["X-Wie"], "verplicht": True}}},
-        {"rollen": {"afnemerId": {"kopregels": ["X-Afnemer"]}, "gebruiker": None}}, changing="PUT", ends=False,
+        {"rollen": {"afnemerId": {"kopregels": ["X-Afnemer"]}, "gebruiker": None}}, changing="PUT",
     ),
     "idp": Kind(
         "/v1/idps", "idps",
