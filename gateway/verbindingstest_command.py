@@ -89,7 +89,8 @@ async def _look(
 def _show(console: Console, step: StepSeen) -> None:
     api = step.seen.get("api") or step.seen.get("host") or ""
     console.print(
-        f"{_MARKS[step.result]} [bold]{step.name:18}[/bold] {escape(str(api)):12} {step.milliseconds:6} ms  {escape(step.detail)}"
+        f"{_MARKS[step.result]} [bold]{step.name:18}[/bold] {escape(str(api)):12} {step.milliseconds:6} ms  {escape(step.detail)}",
+        soft_wrap=True,  # one line a step, for whoever looks for one in a file
     )
     if step.who != "niemand":
         console.print(f"  → wie: [bold]{step.who}[/bold]")

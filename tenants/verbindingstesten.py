@@ -185,8 +185,20 @@ async def _read_subject(connection: asyncpg.Connection, tenant_id: int, wish: Wi
         tenant_id, wish.aansluiting_id, wish.certificate_id, wish.credential_id,
     )  # fmt: skip
     if row is None:
-        raise NotFound(f"There is no aansluiting {wish.aansluiting_id} here.")
+        raise NotFound(
+            f"There is no aansluiting {wish.aansluiting_id} here{await _which_there_are(connection, tenant_id)}."
+        )
     return row
+
+
+async def _which_there_are(connection: asyncpg.Connection, tenant_id: int) -> str:
+    rows = await connection.fetch(
+        "SELECT aansluiting_id, afnemer_id, environment FROM registry.aansluiting "
+        "WHERE tenant_id = $1 AND state <> 'beeindigd' ORDER BY aansluiting_id LIMIT 20",
+        tenant_id,
+    )
+    told = ", ".join(f"{row['aansluiting_id']} ({row['afnemer_id']} in {row['environment']})" for row in rows)
+    return f", but {told}" if told else "; this tenant has none that has not ended"
 
 
 def _faults(subject: asyncpg.Record, wish: Wish) -> Sequence[str]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from gateway.catalogue import Api, Catalogue, Environment
 from gateway.errors import IdentityUnavailable
@@ -16,6 +17,13 @@ from gateway.wire.pools import Wires
 from gateway.wire.routes import DIRECT, Way
 from tenants.keyring import Keyring
 from tenants.model import Aansluiting
+
+# As the admin API names them. One that ended after it was asked for is told as that by the step that needs it.
+_CERTIFICATE: Final = {
+    "staged": "klaargezet", "active": "actief", "retiring": "uitlopend", "retired": "uitgefaseerd",
+    "revoked": "ingetrokken",
+}  # fmt: skip
+_CREDENTIAL: Final = {"staged": "klaargezet", "active": "actief", "retiring": "uitfaserend"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,8 @@ def _about(aansluiting: Aansluiting) -> Step:
     certificate, credential = aansluiting.certificate, aansluiting.credential
     detail = (
         f"AfnemerID {aansluiting.afnemer_id}, OIN {certificate.oin}, omgeving {aansluiting.environment}; certificaat "
-        f"{certificate.certificate_id} ({certificate.state}), credential {credential.credential_id} ({credential.state})."
+        f"{certificate.certificate_id} ({_CERTIFICATE[certificate.state]}), credential {credential.credential_id} "
+        f"({_CREDENTIAL[credential.state]})."
     )
     return good(
         "gegevens", detail, afnemerId=aansluiting.afnemer_id, oin=certificate.oin, omgeving=aansluiting.environment,

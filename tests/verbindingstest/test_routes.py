@@ -1,8 +1,10 @@
 """Tests, credentials and standen by the admin API and the command line, with a gateway as a process of its own."""
 
 import asyncio
+import dataclasses
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -212,6 +214,7 @@ async def test_the_command_line_shows_the_steps_and_ends_with_what_became_of_it(
         status, output = await on_command_line(here, member)
         assert status == 0, output
         assert "probe" in output
+        assert re.search(r"gegevens .*certificaat [0-9]+ \(actief\), credential [0-9]+ \(actief\)", output)
         here.simulator.faults.add(FaultRule(FaultKind.TOKEN_REFUSED, Match(api="token")))
         status, output = await on_command_line(here, member)
         assert status == 1, output
@@ -219,3 +222,11 @@ async def test_the_command_line_shows_the_steps_and_ends_with_what_became_of_it(
         assert member.account.client_secret not in output
         status, output = await on_command_line(here, member, "--credential", "999")
         assert status == 2, output
+
+
+async def test_the_command_line_names_the_aansluitingen_that_there_are(here, member):
+    other = dataclasses.replace(member, aansluiting_id=member.aansluiting_id + 1000)
+    status, output = await on_command_line(here, other)
+    assert status == 2, output
+    told = f"{member.aansluiting_id} ({member.account.afnemer_id} in productie)"
+    assert output == f"Error: There is no aansluiting {other.aansluiting_id} here, but {told}.\n"
