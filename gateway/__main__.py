@@ -151,7 +151,10 @@ def tenants() -> None:
 
 @main.command()
 def sealer() -> None:
-    """Make partitions ahead, report orphans, watch expiry. One leader at a time."""
+    """Seal the registers and sign checkpoints, deliver those and notices, destroy what had its term, watch expiry.
+
+    One leads at a time. Configured by KOPPELPUNT_… in the environment.
+    """
     from tenants.config import SealerConfig  # noqa: PLC0415
     from tenants.sealer.app import run_sealer  # noqa: PLC0415
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from gateway.demo.calls import PERSONEN, person_question
+from gateway.demo.calls import PERSONEN, USER, person_question
 from gateway.demo.standing import Standing
 
 
@@ -24,7 +24,8 @@ def curl_lines(everything: Standing) -> list[str]:
             ("scope", samples.zilverzand.afnemer.scope),
         )
     )
-    asked = f"{curl} -H 'Content-Type: application/json' -d {question}"
+    user = " ".join(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in USER.items())
+    asked = f"{curl} -H 'Content-Type: application/json' {user} -d {question}"
     operator, auditor = (f"-H 'Authorization: Bearer {key}'" for key in (stage.operator_key, stage.auditor_key))
     search = shlex.quote(_json({"burgerservicenummer": "999941112", "reden": "Controle", "inhoud": True}))
     blocked = samples.duinwijk.afnemer.afnemer_id

@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import uuid
@@ -74,6 +76,38 @@ def test_the_demo_ends_with_status_0_and_leaves_nothing_behind(tmp_path):
         "registerOnbereikbaar, plaats register",
     ):
         assert shown in ended.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="the lines are for bash and curl")
+def test_the_lines_that_the_demo_shows_work_as_they_are_and_ctrl_c_ends_it(tmp_path):
+    environment = os.environ | {"TMPDIR": str(tmp_path), "COLUMNS": "80"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway", "demo"],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as demo:  # fmt: skip
+        assert demo.stdout is not None
+        try:
+            for line in demo.stdout:
+                if "Try, in another shell" in line:
+                    break
+            lines = []
+            for line in demo.stdout:
+                lines.append(line)
+                if line.rstrip().endswith("/metrics"):
+                    break
+            assert sum("curl " in line for line in lines) == 9
+            # A refusal fails too, also half-way a pipe.
+            tried = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", 'curl() { command curl --fail "$@"; }\n' + "".join(lines)],
+                capture_output=True, text=True, timeout=60, check=False,
+            )  # fmt: skip
+            assert tried.returncode == 0, tried.stdout + tried.stderr
+        finally:
+            demo.send_signal(signal.SIGINT)
+            last = demo.stdout.read()
+    assert demo.returncode == 0
+    assert "everything is cleaned up" in last
     assert list(tmp_path.iterdir()) == []
 
 
