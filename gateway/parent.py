@@ -74,7 +74,10 @@ async def run_workers(
         lambda: sum(one.is_serving for one in workers.serving.values())
     )
     watching = make_workers_watching(
-        lambda: {slot: one.watch for slot, one in workers.serving.items() if one.is_serving}, len(sockets), own
+        lambda: {slot: one.watch for slot, one in workers.serving.items() if one.is_serving},
+        len(sockets),
+        own,
+        lambda: workers.shut,
     )
     replacing: set[asyncio.Task[None]] = set()
 

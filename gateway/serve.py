@@ -25,7 +25,7 @@ from gateway.connection import Connection, Times
 from gateway.draining import Connections
 from gateway.entrance import Entrance
 from gateway.http1 import Application, Http1
-from gateway.listening import Incoming, Listener, bind_to
+from gateway.listening import BACKLOG, Incoming, Listener, bind_to
 from gateway.peer import tls_extension, with_tls
 
 _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -209,7 +209,10 @@ def _tls(settings: ServeSettings) -> dict[str, Any]:
 
 async def _listening(settings: ServeSettings) -> list[socket.socket]:
     if settings.listen_fd is not None:
-        return [socket.socket(fileno=settings.listen_fd)]
+        one = socket.socket(fileno=settings.listen_fd)
+        # Its parent may have shut it, when a worker before this one could not begin.
+        one.listen(BACKLOG)
+        return [one]
     host, port = _split(settings.bind)
     return await bind_to(host, port, reuse_port=settings.reuse_port)
 

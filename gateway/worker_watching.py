@@ -1,14 +1,14 @@
 """The watchers' port of a parent with workers: one answer for all of them.
 
 `/metrics` is every worker's exposition with a label `worker` (its slot) on each sample, so that nothing is added up that
-should not be, and what should be is added by the query. `/ready` says yes when every worker does.
+should not be, and what should be is added by the query. `/ready` says yes when every worker does that calls can come to, and there is one.
 """
 
 import asyncio
 import http.client
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -23,10 +23,15 @@ _SAMPLE: Final = re.compile(rb"([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(\})?)?(.*)", re.DOT
 _COMMENT: Final = re.compile(rb"# (HELP|TYPE|UNIT) (\S+)")
 
 
-def make_workers_watching(ports: Callable[[], Mapping[int, int]], count: int, own: CollectorRegistry) -> Starlette:
+def make_workers_watching(
+    ports: Callable[[], Mapping[int, int]],
+    count: int,
+    own: CollectorRegistry,
+    shut: Callable[[], Collection[int]] = tuple,
+) -> Starlette:
     """The application of that port. `ports` tells the watchers' port by slot of the workers that serve now.
 
-    `count` workers must be there; `own` are the parent's own metrics.
+    `count` slots there are; a worker must be there for each that is not `shut`. `own` are the parent's own metrics.
     """
 
     async def live(_request: Request) -> Response:
@@ -35,8 +40,11 @@ def make_workers_watching(ports: Callable[[], Mapping[int, int]], count: int, ow
     async def ready(_request: Request) -> Response:
         found = await _ask_all(ports(), "/ready", "application/json")
         checks = {str(slot): _is_ready(answer) for slot, answer in found.items()}
-        are_ready = len(checks) == count and all(checks.values())
-        return JSONResponse({"ready": are_ready, "workers": checks}, status_code=200 if are_ready else 503)
+        closed = sorted(set(shut()) - found.keys())
+        are_ready = bool(checks) and len(checks) + len(closed) == count and all(checks.values())
+        return JSONResponse(
+            {"ready": are_ready, "workers": checks, "shut": closed}, status_code=200 if are_ready else 503
+        )
 
     async def metrics(request: Request) -> Response:
         accept = request.headers.get("accept", "")

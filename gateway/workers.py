@@ -74,7 +74,8 @@ class Worker:
 @dataclass(slots=True)
 class Workers:
     """The workers of one parent. `command` is what each runs; it is given `--slot`, `--listen-fd` and `--ready-fd`.
-    `were_serving` is set once all of them serve, for the first time.
+    `were_serving` is set once all of them serve, for the first time. `shut` are the slots whose worker could not begin while
+    others serve: the kernel gives their connections to those.
 
     `end_seconds` is how long a worker may take to end after SIGTERM before it is killed.
     """
@@ -85,6 +86,7 @@ class Workers:
     on_loss: Callable[[], None] = lambda: None
     serving: dict[int, Worker] = field(default_factory=dict)
     were_serving: asyncio.Event = field(default_factory=asyncio.Event)
+    shut: set[int] = field(default_factory=set)
     _living: set[Worker] = field(default_factory=set)
     _failures: int = 0
     _changing: dict[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
@@ -148,12 +150,24 @@ class Workers:
             worker = await self._start(slot)
             if worker.is_serving:
                 self._failures = 0
+                self.shut.discard(slot)
                 return worker
             self._failures += 1
             _log.error("worker_not_begun", slot=slot, in_a_row=self._failures)
-            # Those that serve are never ended for one that does not; alone they would be missed by nobody, so it is told.
-            if self._failures >= _MOST_FAILURES and not any(one.is_serving for one in self.serving.values()):
+            # Those that serve are never ended for one that does not.
+            if any(one.is_serving for one in self.serving.values()):
+                self._shut(slot)
+            elif self._failures >= _MOST_FAILURES:
                 raise WorkersFailing(f"{_MOST_FAILURES} workers ended before they served; their log lines say why.")
+
+    def _shut(self, slot: int) -> None:
+        """Take no more connections on a slot that nobody serves; who waits there is reset. Its next worker listens again.
+
+        What Linux does: the socket keeps its port, where it was bound to one by number.
+        """
+        if slot not in self.shut:
+            self.shut.add(slot)
+            self.sockets[slot].shutdown(socket.SHUT_RDWR)
 
     async def _start(self, slot: int) -> Worker:
         """Start a worker; return it when it serves, or has ended before that."""

@@ -177,6 +177,7 @@ def _is_expected(line: Mapping[str, Any], process: Process, refused: Container[o
     return (
         (event == "worker_ended" and bool(process.killed))
         or (event == "worker_not_replaced" and process.replaced)
+        or (event == "worker_not_begun" and bool(process.killed or process.replaced))
         or (event == "not_started" and line["reason"] == AWAY and bool(process.killed or process.replaced))
         or (event == "beheer_fout" and line.get("transactie") in refused)
     )

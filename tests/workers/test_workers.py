@@ -4,18 +4,24 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 from functools import partial
 from pathlib import Path
 
 import aiohttp
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
+from gateway.watching import make_watching
+from gateway.worker_watching import make_workers_watching
 from gateway.workers import Workers, WorkersFailing, listen_on
 from tests.e2e.ledgers import Caller, check_ledgers, read_orphans, unique_question, until, wait_for_silence
+from tests.edge.serving import ask as ask_once
+from tests.edge.serving import running
 from tests.world import GatewayProcess, Member, world
 
 WORKERS = 2
@@ -162,27 +168,50 @@ async def test_workers_that_never_get_ready_end_the_parent_with_an_error():
 
 
 ONE_SLOT_FAILS = """
-import os, sys, time
-given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-if given["--slot"] == "1":
+import os, socket, sys, time
+given = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+if given["--slot"] == "1" and not os.path.exists(sys.argv[1]):
     sys.exit(3)
+socket.socket(fileno=int(given["--listen-fd"])).listen(100)
 os.write(int(given["--ready-fd"]), b"1")
 os.close(int(given["--ready-fd"]))
 time.sleep(600)
 """
 
 
-async def test_a_worker_that_never_gets_ready_ends_none_of_those_that_serve():
-    workers = Workers(listen_on("127.0.0.1:0", WORKERS), (sys.executable, "-S", "-c", ONE_SLOT_FAILS), 5.0)
+async def test_a_worker_that_never_gets_ready_ends_none_of_those_that_serve_and_no_caller_waits_for_it(tmp_path):
+    sockets, mended = listen_on("127.0.0.1:0", WORKERS), tmp_path / "mended"
+    workers = Workers(sockets, (sys.executable, "-S", "-c", ONE_SLOT_FAILS, str(mended)), 5.0)
     shutdown = asyncio.Event()
     with capture_logs() as lines:
-        running = asyncio.create_task(workers.run(shutdown))
+        parent = asyncio.create_task(workers.run(shutdown))
         # So often that the parent would give up if nobody served.
-        await until(lambda: running.done() or sum(one["event"] == "worker_not_begun" for one in lines) >= 5, 60)
-        assert not running.done()
+        await until(lambda: parent.done() or sum(one["event"] == "worker_not_begun" for one in lines) >= 5, 60)
+        assert not parent.done()
         assert {slot for slot, one in workers.serving.items() if one.is_serving} == {0}
+        assert [one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) for one in sockets] == [1, 0]
+        for _ in range(20):
+            _, writer = await asyncio.open_connection(*sockets[0].getsockname())
+            writer.close()
+        mended.touch()
+        await until(lambda: workers.are_serving, 60)
+        assert workers.shut == set()
+        assert [one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) for one in sockets] == [1, 1]
         shutdown.set()
-        await running
+        await parent
+
+
+@pytest.mark.parametrize(
+    ("serve", "shut", "status"),
+    [({0, 1}, set(), 200), ({0}, set(), 503), ({0}, {1}, 200), (set(), {0, 1}, 503), (set(), set(), 503)],
+)
+async def test_workers_are_ready_when_every_one_is_that_calls_can_come_to(serve, shut, status):
+    ready = make_watching(CollectorRegistry(), {"x": lambda: True})
+    async with running(ready) as port:
+        watching = make_workers_watching(lambda: dict.fromkeys(serve, port), 2, CollectorRegistry(), lambda: shut)
+        async with running(watching) as parent:
+            answer = await ask_once(parent, b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (answer.status, answer.json["shut"]) == (status, sorted(shut))
 
 
 async def _call_until_gone(caller: Caller, gateway: GatewayProcess, member: Member) -> None:
