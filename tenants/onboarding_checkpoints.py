@@ -38,5 +38,7 @@ async def apply_destinations(work: Work, oin: str, parts: tuple[DestinationPart,
     after = {
         (row["kind"], row["target"]): row["every_seconds"] for row in await work.connection.fetch(query, tenant_id)
     }
-    work.made["checkpoint_destination"] += len(after.keys() - before.keys())
-    work.changed["checkpoint_destination"] += sum(before[key] != after[key] for key in before.keys() & after.keys())
+    differs = {key for key, seconds in after.items() if before.get(key) != seconds}
+    work.made["checkpoint_destination"] += len(differs - before.keys())
+    work.changed["checkpoint_destination"] += len(differs & before.keys())
+    work.touched.extend(one for one in parts if (one.kind, one.target) in differs)

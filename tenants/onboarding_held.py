@@ -1,4 +1,4 @@
-"""What of a document its tenant must accept: who may call, what it agreed to, whom it wants told. In a tenant's scope.
+"""What of a document its tenant must accept: who may call, what it agreed to, whom it wants told, where its checkpoints go. In a tenant's scope.
 
 IDPs, taaksystemen, mandates and machtigingen say who may call and with which proof, aansluitingen when that begins;
 agreements and lendings are the tenant's signature. The operator asks it, and the tenant's beheerder makes it so. The shape holds no secrets, as it is kept in a voorstel: those are made by acceptance, and shown to who accepts.
@@ -11,6 +11,7 @@ from pydantic import Field
 from tenants.faults import InputRefused
 from tenants.onboarding_aansluitingen import apply_steps, move_to_states
 from tenants.onboarding_callers import apply_machtigingen, apply_mandates, apply_taaksystemen, apply_vaste_aansluitingen
+from tenants.onboarding_checkpoints import DestinationPart, apply_destinations
 from tenants.onboarding_contacts import ContactPart, apply_contacts
 from tenants.onboarding_document import (
     AansluitingPart,
@@ -70,6 +71,7 @@ class HeldAansluiting(Part):
 class HeldPart(Part):
     """What a tenant accepts as a whole, or refuses."""
 
+    checkpoint_destinations: tuple[DestinationPart, ...] = ()
     contacts: tuple[ContactPart, ...] = ()
     agreements: tuple[AgreementPart, ...] = ()
     certificate_lendings: tuple[LendingPart, ...] = ()
@@ -95,6 +97,7 @@ async def apply_held(work: Work, oin: str, held: HeldPart) -> None:
         mandates=held.mandates,
         machtigingen=held.machtigingen,
     )
+    await apply_destinations(work, oin, held.checkpoint_destinations)
     await apply_contacts(work, oin, held.contacts)
     await apply_agreements(work, part)
     await apply_lendings(work, part)

@@ -1,5 +1,6 @@
 """Routes of checkpoints: the signed notes of the tenant's own tree, and the places that it chose for them."""
 
+from dataclasses import replace
 from typing import Any, Final, Literal, cast
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -7,7 +8,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from tenants.admins import Role
 from tenants.api.problems import Refused
 from tenants.api.resource_routes import changed, ended, listed, made, shown
-from tenants.api.resources import Bladzijde, Verandering
+from tenants.api.resources import BEHEERDER, Bladzijde, Verandering
 from tenants.api.routing import Answer, Asked, Route
 from tenants.api.shapes import MOST_ROWS, QueryShape, Shape
 from tenants.delivery.places import add_place, check_place, end_place
@@ -176,18 +177,22 @@ async def _shown(asked: Asked, number: int) -> Answer:
 
 _ALL: Final = "/v1/controlebestemmingen"
 _ONE: Final = "/v1/controlebestemmingen/{nummer}"
-CHECKPOINT_ROUTES: Final[tuple[Route, ...]] = (
-    listed(_ALL, "controlebestemmingen", "Waar checkpoints heen gaan.", toon_bestemmingen, Controlebestemmingen),
-    shown(_ONE, "controlebestemming", "Een bestemming van checkpoints.", toon_bestemming, Controlebestemming),
+# Of the tenant itself: these tell it when the operator's tree says otherwise, so that nobody else chooses where they go.
+_CHANGING: Final[tuple[Route, ...]] = (
     made(
         _ALL, "maakControlebestemming", "Laat checkpoints ergens heen gaan.", maak_bestemming,
-        NieuweControlebestemming, Controlebestemming,
+        NieuweControlebestemming, Controlebestemming, roles=BEHEERDER,
     ),
     changed(
         _ONE, "wijzigControlebestemming", "Wijzig hoe vaak.", wijzig_bestemming, ControlebestemmingVerandering,
-        Controlebestemming,
+        Controlebestemming, roles=BEHEERDER,
     ),
-    ended(_ONE, "beeindigControlebestemming", "Laat er geen checkpoints meer heen gaan.", beeindig_bestemming),
+    ended(_ONE, "beeindigControlebestemming", "Laat er geen checkpoints meer heen gaan.", beeindig_bestemming, roles=BEHEERDER),
+)  # fmt: skip
+CHECKPOINT_ROUTES: Final[tuple[Route, ...]] = (
+    listed(_ALL, "controlebestemmingen", "Waar checkpoints heen gaan.", toon_bestemmingen, Controlebestemmingen),
+    shown(_ONE, "controlebestemming", "Een bestemming van checkpoints.", toon_bestemming, Controlebestemming),
+    *(replace(route, eigen=True) for route in _CHANGING),
     listed(
         "/v1/checkpoints", "checkpoints", "De getekende checkpoints van de eigen boom.", toon_checkpoints, Checkpoints,
         query=CheckpointsVraag, roles=_OWN,

@@ -1,7 +1,7 @@
 """What of a document waits for acceptance, and the voorstellen that ask it. Inside the transaction of an apply.
 
 The command line only asks what says who may call in productie (IDPs, taaksystemen, mandates, machtigingen), when an
-aansluiting goes there, what a tenant signs (agreements, lendings) and whom it wants told. It becomes a voorstel to the
+aansluiting goes there, what a tenant signs (agreements, lendings), whom it wants told and where its checkpoints go. It becomes a voorstel to the
 tenant's beheerder, of what differs and nothing else. What differs is found by doing it and taking it back. What cannot be
 done as things stand (a step that is missing, another tenant that has not accepted its part) waits, and is asked later.
 """
@@ -18,6 +18,7 @@ from tenants.faults import InputRefused
 from tenants.notices.signing import NoticeKeys
 from tenants.onboarding_aansluitingen import apply_steps, move_to_states
 from tenants.onboarding_callers import apply_machtigingen, apply_mandates, apply_taaksystemen, apply_vaste_aansluitingen
+from tenants.onboarding_checkpoints import DestinationPart, apply_destinations
 from tenants.onboarding_contacts import ContactPart, apply_contacts
 from tenants.onboarding_document import AansluitingPart, MachtigingPart, MandatePart, TaaksysteemPart, TenantPart
 from tenants.onboarding_held import HeldAansluiting
@@ -29,7 +30,7 @@ from tenants.scope import tenant_scope
 
 P = TypeVar("P", bound=Part)
 _HELD: Final = (
-    "contacts", "agreements", "certificate_lendings", "certificate_exceptions", "idps", "taaksystemen", "mandates", "machtigingen",
+    "checkpoint_destinations", "contacts", "agreements", "certificate_lendings", "certificate_exceptions", "idps", "taaksystemen", "mandates", "machtigingen",
 )  # fmt: skip
 
 
@@ -46,6 +47,7 @@ class Waiting:
 class Difference:
     """What of one tenant's held parts differs, as it is found."""
 
+    checkpoint_destinations: list[DestinationPart] = field(default_factory=list)
     contacts: list[ContactPart] = field(default_factory=list)
     agreements: list[AgreementPart] = field(default_factory=list)
     certificate_lendings: list[LendingPart] = field(default_factory=list)
@@ -137,6 +139,12 @@ class _Finding:
         async def contacts(work: Work, only: TenantPart) -> None:
             await apply_contacts(work, part.oin, only.contacts)
 
+        async def destinations(work: Work, only: TenantPart) -> None:
+            await apply_destinations(work, part.oin, only.checkpoint_destinations)
+
+        found.checkpoint_destinations += await self._each(
+            "checkpoint_destinations", part.checkpoint_destinations, destinations
+        )
         found.contacts += await self._each("contacts", part.contacts, contacts)
         found.agreements += await self._each("agreements", part.agreements, apply_agreements)
         found.certificate_lendings += await self._each(
@@ -237,6 +245,7 @@ def _described(part: Part, oin: str) -> tuple[str, bool]:
             return f"{noun} to {part.to}", False
         case AgreementPart():
             return f"{part.kind} with {part.party}", False
-        case ContactPart():
-            return f"contact {part.name}", False
+        case ContactPart() | DestinationPart():
+            words = f"contact {part.name}" if isinstance(part, ContactPart) else f"checkpoints to {part.target}"
+            return words, False
     raise RuntimeError("No such part is held.")

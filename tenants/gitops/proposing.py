@@ -93,7 +93,7 @@ def chunks(found: Difference) -> Iterator[HeldPart]:
         )
         for one in found.taaksystemen.values()
     )
-    names = ("contacts", "agreements", "certificate_lendings", "idps", "mandates")
+    names = ("checkpoint_destinations", "contacts", "agreements", "certificate_lendings", "idps", "mandates")
     first = HeldPart(taaksystemen=taaksystemen, **{name: tuple(getattr(found, name)) for name in names})
     last: list[tuple[str, Any]] = [("machtigingen", one) for one in found.machtigingen]
     last += (("aansluitingen", one) for one in found.aansluitingen)

@@ -30,7 +30,7 @@ MADE: dict[str, dict[str | None, int]] = {
     "contact": answered(201, *BOTH),
 }
 KEYS = {"afnemer": "afnemerId", "headerprofiel": "naam", "sleutel": "sleutel"}
-SECRET = {"sleutel", "mandaatverzoek", "logboekbestemming", "contact"}
+SECRET = {"sleutel", "mandaatverzoek", "controlebestemming", "logboekbestemming", "contact"}
 """What is the tenant's own: no operator asks it, not as a voorstel either."""
 
 

@@ -25,6 +25,7 @@ EIGEN = GEEN_SLEUTEL | {
     "voorstellen", "voorstel", "trekVoorstelTerug", "besluit",
     "geefMandaat", "wijzigMandaat", "besluitMandaat", "leenUit",
     "maakContact", "wijzigContact", "beeindigContact", "vernieuwWebhookgeheim",
+    "maakControlebestemming", "wijzigControlebestemming", "beeindigControlebestemming",
     "logboekbestemmingen", "logboekbestemming", "maakLogboekbestemming", "wijzigLogboekbestemming",
     "beeindigLogboekbestemming",
 }  # fmt: skip
@@ -57,7 +58,10 @@ async def test_who_administers_by_a_mandate_gives_and_widens_nothing_and_diverts
     contact = await desk.ask(
         "POST", "/v1/contacten", "beheerder", {"soort": "fg", "naam": "FG", "email": "fg@testdam.example"}
     )
-    mandaat, fg = own.headers["Location"], contact.headers["Location"]
+    place = await desk.ask(
+        "POST", "/v1/controlebestemmingen", "beheerder", {"soort": "email", "plaats": "fg@testdam.example"}
+    )
+    mandaat, fg, checkpoints = own.headers["Location"], contact.headers["Location"], place.headers["Location"]
     # The operator may propose what is voorstelbaar, with a mandate too; nobody else even that.
     proposed = 202 if by == "operator" else 403
     for method, path, body, expected in (
@@ -67,11 +71,15 @@ async def test_who_administers_by_a_mandate_gives_and_widens_nothing_and_diverts
         ("POST", "/v1/contacten", {"soort": "fg", "naam": "Ik", "email": "ik@elders.example"}, 403),
         ("PATCH", fg, {"email": "ik@elders.example"}, 403),
         ("DELETE", fg, None, 403),
+        ("POST", "/v1/controlebestemmingen", {"soort": "email", "plaats": "ik@elders.example"}, 403),
+        ("PATCH", checkpoints, {"elkeSeconden": 604_800}, 403),
+        ("DELETE", checkpoints, None, 403),
     ):
         reply = await desk.ask(method, path, by, body, version=None if method == "POST" else 1)
         assert reply.status == expected, (path, reply.text)
     assert (await desk.ask("GET", mandaat, "beheerder")).json == own.json
     assert (await desk.ask("GET", fg, "beheerder")).json == contact.json
+    assert (await desk.ask("GET", checkpoints, "beheerder")).json == place.json
     # To end what was given takes nothing from the tenant.
     assert (await desk.ask("DELETE", mandaat, by, version=1)).status == 204
 
@@ -82,12 +90,13 @@ async def test_nor_by_bringing_a_configuration_that_holds_it(desk: Desk, other: 
     for refused, part in (
         (403, {"mandates": [{"to": other.oin, "reason": "Voor mij"}]}),
         (409, {"contacts": [{"kind": "fg", "name": "Ik", "email": "ik@elders.example"}]}),
+        (409, {"checkpoint_destinations": [{"kind": "email", "target": "ik@elders.example"}]}),
         (403, {"certificate_lendings": [{"to": other.oin, "reason": "Voor mij"}]}),
     ):
         reply = await desk.ask("POST", "/v1/configuratie", by, part)
         assert reply.status == refused, reply.text
-    for path, name in (("mandaten", "mandaten"), ("contacten", "contacten"), ("uitleningen", "uitleningen")):
-        assert (await desk.ask("GET", f"/v1/{path}", "beheerder")).json[name] == []
+    for name in ("mandaten", "contacten", "uitleningen", "controlebestemmingen"):
+        assert (await desk.ask("GET", f"/v1/{name}", "beheerder")).json[name] == []
     # What is no gift is what a mandate is for.
     assert (await desk.ask("POST", "/v1/configuratie", by, {"taaksystemen": []})).status == 200
 

@@ -90,17 +90,34 @@ async def test_what_a_tenant_signs_and_whom_it_wants_told_is_asked_and_not_done(
     one = gemeente(document)
     one["agreements"] = [{"kind": "contract", "party": "Koppelpunt BV", "signed_on": "2026-01-05"}]
     one["certificate_lendings"] = [{"to": HOLDER, "reason": "Gezamenlijk"}]
+    places = one["checkpoint_destinations"] = [{"kind": "email", "target": "fg@voorbeeld.example"}]
     done = await brought(connection, document, directory)
-    assert not {it.object for it in done.changes} & {"agreement", "certificate_lending", "contact", "aansluiting_stap"}
+    held = {"agreement", "certificate_lending", "contact", "checkpoint_destination", "aansluiting_stap"}
+    assert not {it.object for it in done.changes} & held
     (asked,) = (it for it in done.proposed if it.tenant_oin == OIN)
+    assert [(it.kind, it.target) for it in asked.held.checkpoint_destinations] == [("email", "fg@voorbeeld.example")]
     assert (len(asked.held.agreements), len(asked.held.certificate_lendings), len(asked.held.contacts)) == (1, 1, 3)
     tenant_id = done.outcome.tenants[OIN]
     await accept(connection, tenant_id, asked.number)
     async with tenant_scope(connection, tenant_id, actor="test"):
-        for table, count in (("agreement", 1), ("certificate_lending", 1), ("contact", 3), ("aansluiting_stap", 3)):
+        for table, count in (
+            ("agreement", 1),
+            ("checkpoint_destination", 1),
+            ("certificate_lending", 1),
+            ("contact", 3),
+            ("aansluiting_stap", 3),
+        ):
             assert await connection.fetchval(f"SELECT count(*) FROM registry.{table}") == count  # noqa: S608
         actors = await connection.fetch("SELECT DISTINCT actor FROM registry.wijziging WHERE object = 'agreement'")
     assert [row["actor"] for row in actors] == [f"beheerder/7 (voorstel {asked.number} van opdrachtregel)"]
+    # Elsewhere, or less often, is asked too; where they went they still go.
+    places[0]["every_seconds"] = 604_800
+    places.append({"kind": "email", "target": "iemand@elders.example"})
+    (more,) = (it for it in (await brought(connection, document, directory)).proposed if it.tenant_oin == OIN)
+    assert len(more.held.checkpoint_destinations) == 2
+    async with tenant_scope(connection, tenant_id, actor="test"):
+        rows = await connection.fetch("SELECT target, every_seconds FROM registry.checkpoint_destination")
+    assert [tuple(row) for row in rows] == [("fg@voorbeeld.example", 86_400)]
 
 
 @pytest.fixture
