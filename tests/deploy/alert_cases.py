@@ -134,6 +134,7 @@ CASES: Final[dict[str, Case]] = {
         {
             f'koppelpunt_ready{{{_NS},check="klok"}}': "1x180",
             f'koppelpunt_ready{{{_NS},check="register proef"}}': "0x180",
+            f'koppelpunt_ready{{{_NS},check="ronde"}}': "0x180",
         },
     ),
     "KoppelpuntProefUnwritable": _one("koppelpunt_ready", 'check="register proef"', "0x180", "1x180"),
