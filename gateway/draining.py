@@ -9,6 +9,7 @@ that in an answer; so where a caller closes its own idle connections sooner than
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,16 +17,18 @@ from dataclasses import dataclass, field
 import structlog
 
 from gateway.connection import Connection
+from gateway.fairness import OF_CONNECTIONS, has_room
 
 _log = structlog.get_logger("koppelpunt.http")
 
 
 @dataclass(slots=True)
 class Connections:
-    """Those that are past their handshake; `most` at once. Belongs to one event loop."""
+    """Those that are past their handshake; `most` at once, and of one source a share. Belongs to one event loop."""
 
     most: int
     _running: dict[Connection, asyncio.Task[None]] = field(default_factory=dict)
+    _of_source: Counter[str] = field(default_factory=Counter)
     _are_leaving: bool = False
 
     @property
@@ -33,17 +36,25 @@ class Connections:
         """Whether there is no place for another."""
         return len(self._running) >= self.most
 
-    async def run(self, connection: Connection) -> None:
+    def have_room(self, source: str) -> bool:
+        """Whether there is a place for this source: who holds nearly all of them must leave some for another."""
+        return has_room(self._of_source[source], self.most - len(self._running), OF_CONNECTIONS)
+
+    async def run(self, connection: Connection, source: str) -> None:
         """Serve a connection to its end, in the task that calls this."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in a task
         self._running[connection] = task
+        self._of_source[source] += 1
         if self._are_leaving:
             connection.leave()
         try:
             await connection.run()
         finally:
             del self._running[connection]
+            self._of_source[source] -= 1
+            if not self._of_source[source]:
+                del self._of_source[source]
 
     async def drain(
         self, entering: Callable[[], Collection[asyncio.Task[None]]], idle_seconds: float, seconds: float

@@ -15,6 +15,9 @@ OF_CALLS: Final = 0.5
 OF_HANDSHAKES: Final = 1.0
 """One address alone holds half of them: many callers may come from behind one."""
 
+OF_CONNECTIONS: Final = 7.0
+"""One address alone holds seven eighths of them: all callers may come from behind one balancer. An eighth is for the others."""
+
 
 def has_room(held: int, free: int, share: float) -> bool:
     """Whether whoever holds `held` places gets one of the `free` ones."""

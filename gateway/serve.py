@@ -23,7 +23,7 @@ from hypercorn.utils import wrap_app
 from gateway.call import Outgoing
 from gateway.connection import Connection, Times
 from gateway.draining import Connections
-from gateway.entrance import Entrance
+from gateway.entrance import Entrance, source_of
 from gateway.http1 import Application, Http1
 from gateway.listening import BACKLOG, Incoming, Listener, bind_to
 from gateway.peer import tls_extension, with_tls
@@ -122,11 +122,16 @@ async def serve(
     connections = Connections(settings.most_connections)
 
     async def accept(reader: Incoming, writer: asyncio.StreamWriter) -> None:
-        if connections.are_full:
+        peer = writer.get_extra_info("peername")
+        # Gone already: it has no address any more, and needs no place.
+        source = source_of(peer[0]) if peer else ""
+        if connections.are_full or not connections.have_room(source):
             writer.transport.abort()
             return
         application = with_tls(app, tls_extension(writer.get_extra_info("ssl_object")))
-        await connections.run(Connection(application, http, settings.times, config, context, state, reader, writer))
+        await connections.run(
+            Connection(application, http, settings.times, config, context, state, reader, writer), source
+        )
 
     tls = _tls(settings)
     lifespan = Lifespan(wrap_app(app, 0, "asgi"), config, asyncio.get_running_loop(), state)

@@ -375,6 +375,25 @@ async def test_above_its_number_of_connections_the_server_takes_no_more():
         assert (await ask(port, GOOD)).status == 200
 
 
+async def test_one_address_that_holds_all_it_can_leaves_places_for_another():
+    held = []
+    async with running(echo, most_connections=16) as port:
+        for _ in range(14):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            held.append(writer)
+            writer.write(GOOD)
+            assert (await read_answer(reader)).status == 200
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await ask(port, GOOD)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+        held.append(writer)
+        writer.write(GOOD)
+        assert (await read_answer(reader)).status == 200
+        for one in held:
+            one.close()
+            await one.wait_closed()
+
+
 async def test_a_caller_that_never_finishes_its_tls_handshake_is_cut_off(server_files):
     chain, key, _ = server_files
     async with running(echo, certificate_file=chain, key_file=key, handshake_seconds=0.3) as port:
