@@ -35,7 +35,7 @@ from gateway.snapshot import Snapshot
 from gateway.stands import Stands
 from gateway.stands_store import TROUBLE, StandsStore
 from gateway.telemetry import configure_logging
-from gateway.together import make_together
+from gateway.together import make_together, say_what_is_unlimited
 from gateway.token_request import Secrets
 from gateway.token_rules import TokenTimes
 from gateway.tokens import Tokens
@@ -71,6 +71,7 @@ async def gateway_of(config: GatewayConfig) -> AsyncIterator[Gateway]:
     """Put a gateway together; at the end let the register finish, then close everything."""
     catalogue = read_catalogue(config.catalogue_file)
     check_keeping(config.durability, catalogue)
+    say_what_is_unlimited(config, catalogue)
     identity = read_keyring(config.identity_keyring_file, name="identity", private=True)
     metrics, snapshot, timelines = make_metrics(), Snapshot(), Timelines()
     connecting = partial(connect, config.database_url, timelines, command_timeout=60)

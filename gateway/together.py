@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
+from gateway.catalogue import Catalogue
 from gateway.clock import ClockWatch
 from gateway.config import GatewayConfig
 from gateway.limiting import Key, RateLimits
@@ -52,3 +55,12 @@ def make_together(
             trouble=TROUBLE,
         ),
     )
+
+
+def say_what_is_unlimited(config: GatewayConfig, catalogue: Catalogue) -> None:
+    """Say in the log that nobody chose how often a taaksysteem may ask, where RvIG's productie can be reached."""
+    reached = any(one.kind == "productie" and one.trust_anchors_file for one in catalogue.environments.values())
+    if reached and not config.taaksysteem_rate:
+        structlog.get_logger("koppelpunt.start").warning(
+            "no_rate_limit", act="Let the operator choose TAAKSYSTEEM_RATE, or a limit for each taaksysteem"
+        )

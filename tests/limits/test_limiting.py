@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 
 import asyncpg
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.catalogue import make_catalogue, read_catalogue
+from gateway.config import GatewayConfig
 from gateway.errors import RegisterUnavailable, TooMany
 from gateway.limiting import Granted, Key, RateLimits
 from gateway.sharing_store import SharingStore
 from gateway.simulator.faults import FaultKind, FaultRule
+from gateway.together import say_what_is_unlimited
 from tenants.callers import create_taaksysteem
 from tenants.limits import RateLimit
 from tenants.rate_limits import add_rate_limit
@@ -199,3 +203,17 @@ async def test_rvigs_own_rate_limit_fields_pass_beside_ours(database, tmp_path, 
     assert called.status == 200
     assert called.headers["ratelimit-policy"] == '"taaksysteem";q=10;w=1'
     assert {name: called.headers[name.lower()] for name in theirs} == theirs
+
+
+def test_no_limit_by_default_is_said_at_the_start_where_rvig_can_be_asked():
+    needed = {"database_url": "postgresql://x", "identity_keyring_file": "/x", "token_keys_file": "/x"}
+    shipped = read_catalogue()
+    reaching = make_catalogue(
+        tuple(one.model_copy(update={"trust_anchors_file": "/pkio.pem"}) for one in shipped.environments.values())
+    )
+    said = []
+    for rate, catalogue in ((0.0, reaching), (5.0, reaching), (0.0, shipped)):
+        with structlog.testing.capture_logs() as logs:
+            say_what_is_unlimited(GatewayConfig.model_validate(needed | {"taaksysteem_rate": rate}), catalogue)
+        said.append([log["event"] for log in logs])
+    assert said == [["no_rate_limit"], [], []]
