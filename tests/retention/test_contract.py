@@ -74,6 +74,66 @@ async def test_after_it_everything_goes_with_proof_and_the_tree_stays(ending, tm
     assert (await past.verify()).faults == ()
 
 
+_STATES = """
+SELECT 'taaksysteem' AS what, state FROM registry.taaksysteem WHERE tenant_id = $1
+UNION SELECT 'key', state FROM registry.taaksysteem_key WHERE tenant_id = $1
+UNION SELECT 'idp', state FROM registry.idp WHERE tenant_id = $1
+UNION SELECT 'aansluiting', state FROM registry.aansluiting WHERE tenant_id = $1
+UNION SELECT 'certificate', state FROM registry.certificate WHERE tenant_id = $1
+UNION SELECT 'credential', state FROM registry.credential WHERE tenant_id = $1
+UNION SELECT 'contact', state FROM registry.contact WHERE tenant_id = $1
+UNION SELECT 'logboek', state FROM registry.logboek_destination WHERE tenant_id = $1
+"""
+
+
+async def _furnish(past: Past, tenant_id: int) -> None:
+    for table, columns, values in (
+        (
+            "idp",
+            "name, issuer, jwks_url, audience",
+            "'IDP', 'https://idp' || $1::bigint || '.example', 'https://x', 'k'",
+        ),
+        ("contact", "kind, name, email", "'fg', 'De FG', 'fg@example.nl'"),
+        ("logboek_destination", "url, key_sealed, secret_sealed", "'https://log.example', 'k', 's'"),
+    ):
+        insert = f"INSERT INTO registry.{table} (tenant_id, {columns}) VALUES ($1, {values})"  # noqa: S608
+        await past.admin.execute(insert, tenant_id)
+
+
+async def test_with_the_second_confirmation_all_that_the_tenant_calls_sends_and_is_told_by_ends_at_once(ending, other):
+    past, digest = ending
+    tenant_id = past.world.tenant_id
+    for one in (tenant_id, other.tenant_id):
+        await _furnish(past, one)
+    before, others = await past.admin.fetch(_STATES, tenant_id), await past.admin.fetch(_STATES, other.tenant_id)
+    assert {row["what"] for row in before} == {
+        "taaksysteem", "key", "idp", "aansluiting", "certificate", "credential", "contact", "logboek",
+    }  # fmt: skip
+    await note_step(past.reader, tenant_id, "bevestigd", actor=AUDITOR, digest=digest, note="Akkoord")
+    assert set(await past.admin.fetch(_STATES, tenant_id)) == set(before)
+    await note_step(past.reader, tenant_id, "meebevestigd", actor=BEHEERDER, digest=digest, note="Akkoord")
+    assert dict(await past.admin.fetch(_STATES, tenant_id)) == {
+        "taaksysteem": "ended", "key": "withdrawn", "idp": "ended", "aansluiting": "beeindigd", "certificate": "retired",
+        "credential": "retired", "contact": "ended", "logboek": "ended",
+    }  # fmt: skip
+    sealed = await past.admin.fetchrow(
+        "SELECT key_sealed, secret_sealed FROM registry.logboek_destination WHERE tenant_id = $1", tenant_id
+    )
+    assert tuple(sealed) == (None, None)
+    assert set(await past.admin.fetch(_STATES, other.tenant_id)) == set(others)
+    # In the history of the tenant, by who confirmed, in the transaction of that.
+    history = await past.admin.fetch(
+        "SELECT object, actor FROM registry.wijziging WHERE tenant_id = $1 AND tx = (SELECT max(tx::text)::xid8 FROM registry.wijziging "
+        "  WHERE tenant_id = $1 AND object = 'contracteinde_stap')",
+        tenant_id,
+    )
+    assert {row["object"] for row in history} == {
+        "contracteinde_stap", "taaksysteem", "taaksysteem_key", "idp", "aansluiting", "certificate", "credential", "contact",
+        "logboek_destination",
+    }  # fmt: skip
+    assert {row["actor"] for row in history} == {BEHEERDER}
+
+
 async def test_a_stop_holds_at_the_end_of_a_contract_too(ending):
     past, digest = ending
     await past.set_stop()
