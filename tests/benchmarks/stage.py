@@ -46,6 +46,7 @@ class Process:
 
     process: asyncio.subprocess.Process
     port: int
+    output: Path
 
     def cpu(self) -> float:
         """Seconds of CPU of the whole process since its start, to the nanosecond of the scheduler."""
@@ -93,7 +94,8 @@ class Stage:
             while True:
                 found = [line for line in output.read_text(errors="replace").splitlines() if line.startswith("ready ")]
                 if found:
-                    return Process(process, int(dict(part.split("=") for part in found[0].split()[1:]).get("port", 0)))
+                    told = dict(part.split("=") for part in found[0].split()[1:])
+                    return Process(process, int(told.get("port", 0)), output)
                 if process.returncode is not None:
                     raise RuntimeError(output.read_text())
                 await asyncio.sleep(0.02)
