@@ -41,7 +41,7 @@ _WORK = {
 }
 _AT_WORK = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' "
-    "AND usename IN ('koppelpunt_sealer', 'koppelpunt_inzage')"
+    "AND pid <> pg_backend_pid() AND usename = ANY ($1)"
 )
 
 
@@ -184,4 +184,5 @@ async def stop_workers(worked: Worked, workers: list[Process]) -> None:
 
 
 async def is_silent(worked: Worked) -> bool:
-    return not await worked.past.admin.fetchval(_AT_WORK)
+    users = worked.made.database.cluster.users
+    return not await worked.past.admin.fetchval(_AT_WORK, [users["sealer"], users["inzage"]])
