@@ -14,8 +14,10 @@ from typing import TypeVar
 import click
 
 from gateway.config import ConfigError, GatewayConfig
+from gateway.database_refusals import words_of
 from gateway.hardening import forbid_dumps
 from gateway.keys_commands import keys
+from gateway.migrate_command import migrate
 from gateway.receipts_command import check_receipts
 from gateway.register_commands import register
 from gateway.registry_commands import registry
@@ -40,6 +42,7 @@ def main() -> None:
 
 
 main.add_command(keys)
+main.add_command(migrate)
 main.add_command(register)
 main.add_command(registry)
 main.add_command(verbindingstest)
@@ -169,27 +172,6 @@ def sealer() -> None:
 
 
 @main.command()
-@click.option("--database-url", envvar="KOPPELPUNT_DATABASE_URL", help="Of a user that may make roles and schemas.")
-@click.option("--database-url-file", envvar="KOPPELPUNT_DATABASE_URL_FILE", type=_FILE, help="A file with that URL.")
-@click.option("--finish", is_flag=True, help="Also what had to wait until no process of the version before runs.")
-def migrate(database_url: str | None, database_url_file: Path | None, *, finish: bool) -> None:
-    """Bring the database to this version. Safe to run twice, and (but for --finish) beside the version before."""
-    from migrations.command import migrate as run  # noqa: PLC0415
-    from migrations.finishing import UnfinishedError  # noqa: PLC0415
-    from migrations.finishing import finish as run_finish  # noqa: PLC0415
-
-    if (database_url is None) == (database_url_file is None):
-        raise click.UsageError("Give --database-url or --database-url-file, and not both.")
-    url = database_url or _tell(lambda: Path(database_url_file or "").read_text(encoding="utf-8").strip())
-    run(url)
-    if finish:
-        try:
-            run_finish(url)
-        except UnfinishedError as error:
-            raise click.ClickException(str(error)) from None
-
-
-@main.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=int, default=8543, show_default=True, help="0 takes any free port.")
 @click.option("--certificate", type=_FILE, required=True, help="Server certificate with its chain, PEM.")
@@ -273,7 +255,7 @@ def admin_key(
     from tenants.command import make_key  # noqa: PLC0415
 
     click.echo(
-        _tell(
+        _told(
             lambda: asyncio.run(
                 make_key(database_url, identity_public, role=role, tenant_oin=tenant_oin, name=name, days=days)
             )
@@ -291,6 +273,16 @@ def _tell(run: Callable[[], T]) -> T:
         return run()
     except (ConfigError, InputRefused, KeyringError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None
+
+
+def _told(run: Callable[[], T]) -> T:
+    """As _tell, of something that asks the database."""
+    import asyncpg  # noqa: PLC0415
+
+    try:
+        return _tell(run)
+    except asyncpg.PostgresError as error:
+        raise click.ClickException(words_of(error)) from None
 
 
 if __name__ == "__main__":

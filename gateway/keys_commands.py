@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
+from gateway.database_refusals import words_of
 from gateway.hardening import forbid_dumps
 from gateway.issued import SigningKeysError
 from gateway.keys import NAMES, KeyFiles, check_all, make_all
 from gateway.progress import show_progress
-from gateway.register_commands import CannotBeDone
+from gateway.register_asking import CannotBeDone
 from tenants.durable import DURABLE
 from tenants.keyring import Keyring, KeyringError
 from tenants.rotating.standing import Counted, faults_of, lines_of, uses_of
@@ -273,5 +274,4 @@ def _told() -> Iterator[None]:
     except (KeyringError, SigningKeysError, WrongRole, ValueError, OSError, TimeoutError) as error:
         raise CannotBeDone(str(error) or type(error).__name__) from None
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        # Its own text could show what a row holds.
-        raise CannotBeDone(f"PostgreSQL refuses this: {type(error).__name__}.") from None
+        raise CannotBeDone(words_of(error)) from None

@@ -6,7 +6,8 @@ from typing import TextIO
 
 import click
 
-from gateway.register_commands import _ANCHOR, _FILE, _REASON, _TENANT, _URL, _actor, _connected, _needed, _told, _trust
+from gateway.register_asking import actor, connected, needed, told
+from gateway.register_commands import _ANCHOR, _FILE, _REASON, _TENANT, _URL, _trust
 
 
 @click.command("check-receipts")
@@ -26,15 +27,15 @@ def check_receipts(
     """Check receipts (X-Protocol-Bewijs: id:number:hash, one a line; - for standard input) against the register."""
     from tenants.verify.receipts import check_archive, check_live, read_receipts  # noqa: PLC0415
 
-    with _told():
+    with told():
         receipts = read_receipts(file)
         if archive is not None:
-            trust = _trust(Path(_needed(str(key or ""), "--key")), anchors, oin, None, None)
+            trust = _trust(Path(needed(str(key or ""), "--key")), anchors, oin, None, None)
             checked = check_archive(archive, receipts, trust)
         else:
-            wanted, why = _needed(oin, "--tenant"), _needed(reason, "--reason")
-            checked = _connected(
-                database_url, lambda made: check_live(made, wanted, receipts, reason=why, actor=_actor())
+            wanted, why = needed(oin, "--tenant"), needed(reason, "--reason")
+            checked = connected(
+                database_url, lambda made: check_live(made, wanted, receipts, reason=why, actor=actor())
             )
     if checked.broken is not None:
         click.echo(f"FAULT {checked.broken}")

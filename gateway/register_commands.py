@@ -4,27 +4,20 @@ Standard output says what came out, standard error how far it is. A register wit
 be done at all ends with another status and says who must act.
 """
 
-import asyncio
-import getpass
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from gateway.progress import show_progress
-from tenants.durable import DURABLE
+from gateway.register_asking import actor, connected, needed, told
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from tenants.verify.expecting import Trust
     from tenants.verify.findings import Verdict
 
-T = TypeVar("T")
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _PATH: Final = click.Path(path_type=Path)
 _DAY: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
@@ -38,12 +31,6 @@ _ANCHOR: Final = click.option(
 )
 _FROM: Final = click.option("--from", "began", type=_DAY, help="First day of the calls, UTC.")
 _TO: Final = click.option("--to", "ended", type=_DAY, help="The day after the last, UTC.")
-
-
-class CannotBeDone(click.ClickException):
-    """Nothing came out: status 2, so that it is not taken for a fault of the register."""
-
-    exit_code = 2
 
 
 @click.group()
@@ -69,14 +56,14 @@ def export_register(
     from tenants.export.running import Wish, export_register  # noqa: PLC0415
     from tenants.keyring import read_keyring  # noqa: PLC0415
 
-    with _told():
+    with told():
         opened = None if keyring is None else read_keyring(keyring, name="register", private=True)
         wish = Wish(
-            oin, _needed(reason, "--reason"), _actor(), _period(began, ended), opened,
+            oin, needed(reason, "--reason"), actor(), _period(began, ended), opened,
             tuple(read_note(path.read_text(encoding="utf-8"))[0] for path in anchors),
         )  # fmt: skip
         with show_progress("exporting") as on_progress:
-            manifest = _connected(database_url, lambda made: export_register(made, wish, target, on_progress))
+            manifest = connected(database_url, lambda made: export_register(made, wish, target, on_progress))
     rows = sum(one["lines"] for one in manifest["files"] if one["name"].startswith("rows-"))
     click.echo(f"exported {rows} rows of {oin}, up to a tree of {manifest['tree_size']} leaves: {target}")
 
@@ -108,17 +95,17 @@ def verify_register(
         return
     from tenants.verify.running import verify_archive, verify_live  # noqa: PLC0415
 
-    with _told():
+    with told():
         trust = _trust(key, anchors, oin, gone_before, timestamp_roots)
         with show_progress("verifying") as on_progress:
             if archive is not None:
                 verdict = verify_archive(archive, trust, on_progress)
             else:
-                wanted, why = _needed(oin, "--tenant"), _needed(reason, "--reason")
-                verdict = _connected(
+                wanted, why = needed(oin, "--tenant"), needed(reason, "--reason")
+                verdict = connected(
                     database_url,
                     lambda made: verify_live(
-                        made, wanted, trust, on_progress, reason=why, actor=_actor(), period=_period(began, ended)
+                        made, wanted, trust, on_progress, reason=why, actor=actor(), period=_period(began, ended)
                     ),
                 )
     _show(verdict)
@@ -127,9 +114,9 @@ def verify_register(
 def _verify_operator(key: Path, anchors: tuple[Path, ...], database_url: str | None) -> None:
     from tenants.verify.operator import verify_operator  # noqa: PLC0415
 
-    with _told():
+    with told():
         trust = _trust(key, anchors, None, None, None)
-        verdict = _connected(database_url, lambda made: verify_operator(made, trust, actor=_actor()))
+        verdict = connected(database_url, lambda made: verify_operator(made, trust, actor=actor()))
     click.echo(f"{verdict.size} changes of the operator, the first {verdict.signed} of them signed")
     for fault in verdict.faults:
         click.echo(str(fault))
@@ -144,7 +131,7 @@ def make_key(file: Path) -> None:
     """Make the private key that checkpoints are signed with (KOPPELPUNT_CHECKPOINT_KEY_FILE). Overwrites nothing."""
     from tenants.checkpoints import make_signing_key  # noqa: PLC0415
 
-    with _told():
+    with told():
         file.touch(mode=0o600, exist_ok=False)
         file.write_bytes(make_signing_key())
     click.echo(str(file))
@@ -158,7 +145,7 @@ def show_key(file: Path, origin: str, oin: str) -> None:
     """Show the public keys of a private key file for one tenant's register: what `verify --key` takes."""
     from tenants.checkpoints import VerifierKey, origin_of, read_retired_keys, read_signing_keys  # noqa: PLC0415
 
-    with _told():
+    with told():
         pem = file.read_bytes()
         signing = [key.public_key().public_bytes_raw() for key in read_signing_keys(pem)]
         for key in (*signing, *read_retired_keys(pem)):
@@ -176,8 +163,8 @@ def answer_faults(oin: str, reason: str, database_url: str | None) -> None:
     """
     from tenants.sealer.signing import resolve_faults  # noqa: PLC0415
 
-    with _told():
-        answered = _connected(database_url, lambda made: resolve_faults(made, oin, actor=_actor(), reason=reason))
+    with told():
+        answered = connected(database_url, lambda made: resolve_faults(made, oin, actor=actor(), reason=reason))
     click.echo(f"{answered.resolved} faults answered for")
     if answered.waiting is not None:
         click.echo(
@@ -224,62 +211,6 @@ def _trust(
     return Trust(read_verifier_keys(key.read_text(encoding="utf-8")), notes, oin, _utc(gone_before), roots)
 
 
-def _connected(url: str | None, run: "Callable[[asyncpg.Connection], Awaitable[T]]") -> T:
-    import asyncpg  # noqa: PLC0415
-
-    async def work() -> T:
-        connection = await asyncpg.connect(
-            _needed(url, "--database-url"),
-            server_settings={**DURABLE, "application_name": "koppelpunt-register", "plan_cache_mode": "force_custom_plan", "timezone": "UTC"},
-        )  # fmt: skip
-        try:
-            return await run(connection)
-        finally:
-            await connection.close()
-
-    return asyncio.run(work())
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Say plainly why something cannot be done, and end with status 2."""
-    import asyncpg  # noqa: PLC0415
-
-    from tenants.checkpoints import BadNote  # noqa: PLC0415
-    from tenants.export.archive import ArchiveError  # noqa: PLC0415
-    from tenants.faults import RegistryError  # noqa: PLC0415
-    from tenants.keyring import KeyringError  # noqa: PLC0415
-    from tenants.sealing import SealingError  # noqa: PLC0415
-    from tenants.tree_nodes import TreeDamaged  # noqa: PLC0415
-
-    try:
-        yield
-    except (
-        ArchiveError,
-        BadNote,
-        KeyringError,
-        RegistryError,
-        SealingError,
-        TreeDamaged,
-        ValueError,
-        OSError,
-    ) as error:
-        raise CannotBeDone(str(error)) from None
-    except (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError) as error:
-        raise CannotBeDone(
-            f"The database went away: {type(error).__name__}. Nothing is said of the register."
-        ) from None
-    except asyncpg.PostgresError as error:
-        # Its own text could show what a row holds.
-        raise CannotBeDone(f"PostgreSQL refuses this: {type(error).__name__}.") from None
-
-
-def _needed(value: str | None, name: str) -> str:
-    if not value or not value.strip():
-        raise click.UsageError(f"{name} is needed here.")
-    return value
-
-
 def _period(began: datetime | None, ended: datetime | None) -> tuple[datetime, datetime] | None:
     if began is None and ended is None:
         return None
@@ -292,7 +223,3 @@ def _period(began: datetime | None, ended: datetime | None) -> tuple[datetime, d
 
 def _utc(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.replace(tzinfo=UTC)
-
-
-def _actor() -> str:
-    return f"command line ({getpass.getuser()})"

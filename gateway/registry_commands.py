@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 import click
 
+from gateway.database_refusals import words_of
 from tenants.faults import RegistryError
 from tenants.keyring import KeyringError
 
@@ -238,5 +239,5 @@ def _tell(doing: Awaitable[T]) -> T:
     except (RegistryError, KeyringError, ValueError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
     except asyncpg.PostgresError as error:
-        click.echo(f"Error: PostgreSQL refuses this: {type(error).__name__}.", err=True)
+        click.echo(f"Error: {words_of(error)}", err=True)
     sys.exit(2)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.progress import show_progress
-from gateway.register_commands import _actor, _connected, _needed, _told
+from gateway.register_asking import actor, connected, needed, told
 
 if TYPE_CHECKING:
     import asyncpg
@@ -36,14 +36,14 @@ def retention(
     *, dry_run: bool, oin: str | None, until: datetime | None, backup_days: int, database_url: str | None
 ) -> None:
     """Say what has had its term and will go; without --dry-run, do now what the sealer does by itself."""
-    with _told():
+    with told():
         if not dry_run:
             if oin is not None or until is not None:
                 raise click.UsageError("--tenant and --until go with --dry-run.")
-            click.echo(_connected(database_url, lambda made: _round(made, backup_days)))
+            click.echo(connected(database_url, lambda made: _round(made, backup_days)))
             return
         horizon = (until.replace(tzinfo=UTC) if until else datetime.now(UTC) + timedelta(days=365)) + timedelta(days=1)
-        planned = _connected(database_url, lambda made: _plan(made, oin, horizon))
+        planned = connected(database_url, lambda made: _plan(made, oin, horizon))
     for tenant, one in planned:
         click.echo(
             f"{tenant}  {one.maand:%Y-%m}  {one.soort:<16} from {one.due_at:%Y-%m-%d}  {one.rows:>10} rows  "
@@ -102,9 +102,9 @@ def end_contract(
     database_url: str | None,
 ) -> None:
     """Take the next step of the end of a tenant's contract, and say what comes after it. Run it again to go on."""
-    with _told():
+    with told():
         asked = Asked(oin, archive, keyring, recipient, received_by)
-        click.echo(_connected(database_url, lambda made: _next_step(made, asked)))
+        click.echo(connected(database_url, lambda made: _next_step(made, asked)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +123,13 @@ async def _next_step(connection: "asyncpg.Connection", asked: Asked) -> str:
     from tenants.faults import InputRefused  # noqa: PLC0415
     from tenants.retention import contract  # noqa: PLC0415
 
-    tenant_id, actor = await find_tenant(connection, asked.oin), _actor()
-    if not await contract.is_ended(connection, tenant_id, actor=actor):
+    tenant_id, asks = await find_tenant(connection, asked.oin), actor()
+    if not await contract.is_ended(connection, tenant_id, actor=asks):
         raise InputRefused([f"The tenant with OIN {asked.oin} has not ended: end it in the registry first."])
-    steps = await contract.list_steps(connection, tenant_id, actor=actor)
+    steps = await contract.list_steps(connection, tenant_id, actor=asks)
     last = contract.last_kind(steps)
     if last in {None, "ingetrokken"}:
-        await contract.note_step(connection, tenant_id, "begonnen", actor=actor)
+        await contract.note_step(connection, tenant_id, "begonnen", actor=asks)
         last = "begonnen"
     # What came after the archive that was confirmed: a further one, which is received and confirmed as the first was.
     if last == "begonnen" or (last == "meebevestigd" and asked.archive is not None):
@@ -138,8 +138,8 @@ async def _next_step(connection: "asyncpg.Connection", asked: Asked) -> str:
         digest = steps[-1].digest
         if asked.archive is not None and contract.digest_of(asked.archive) != digest:
             raise InputRefused(["This is another archive than the one that was exported."])
-        note = _needed(asked.received_by, "--received-by")
-        await contract.note_step(connection, tenant_id, "ontvangen", actor=actor, digest=digest, note=note)
+        note = needed(asked.received_by, "--received-by")
+        await contract.note_step(connection, tenant_id, "ontvangen", actor=asks, digest=digest, note=note)
         return f"received by {note}; {_ask_auditor(digest)}"
     return await _after_receipt(connection, tenant_id, steps)
 
@@ -152,12 +152,12 @@ async def _export(connection: "asyncpg.Connection", tenant_id: int, asked: Asked
     from tenants.keyring import read_keyring  # noqa: PLC0415
     from tenants.retention import contract  # noqa: PLC0415
 
-    target = Path(_needed(str(asked.archive or ""), "--archive"))
-    keyring = Path(_needed(str(asked.keyring or ""), "--opened"))
-    pem = await asyncio.to_thread(Path(_needed(str(asked.recipient or ""), "--recipient")).read_bytes)
+    target = Path(needed(str(asked.archive or ""), "--archive"))
+    keyring = Path(needed(str(asked.keyring or ""), "--opened"))
+    pem = await asyncio.to_thread(Path(needed(str(asked.recipient or ""), "--recipient")).read_bytes)
     recipient = read_recipient(pem)
     wish = Wish(
-        asked.oin, "Einde van het contract: overdracht", _actor(), None,
+        asked.oin, "Einde van het contract: overdracht", actor(), None,
         read_keyring(keyring, name="register", private=True), recipient=recipient,
     )  # fmt: skip
     if not await asyncio.to_thread(target.exists):
@@ -173,7 +173,7 @@ async def _export(connection: "asyncpg.Connection", tenant_id: int, asked: Asked
             raise InputRefused(["This archive lacks records that are destroyed too: export anew."])
         size = int(manifest["tree_size"])
     digest = contract.digest_of(target)
-    await contract.note_step(connection, tenant_id, "geexporteerd", actor=_actor(), digest=digest, tree_size=size)
+    await contract.note_step(connection, tenant_id, "geexporteerd", actor=actor(), digest=digest, tree_size=size)
     return f"exported up to a tree of {size} leaves: {target}\nSHA-256 {digest.hex()}\nhand it over, then run again with --received-by"
 
 
@@ -193,8 +193,8 @@ async def _after_receipt(connection: "asyncpg.Connection", tenant_id: int, steps
         return (
             f"ended on {steps[-1].at:%Y-%m-%d}: nothing of this tenant is left but its tree, its history and the proofs"
         )
-    if await contract.is_destroyed(connection, tenant_id, datetime.now(UTC) + timedelta(days=1), actor=_actor()):
-        await contract.note_step(connection, tenant_id, "voltooid", actor=_actor())
+    if await contract.is_destroyed(connection, tenant_id, datetime.now(UTC) + timedelta(days=1), actor=actor()):
+        await contract.note_step(connection, tenant_id, "voltooid", actor=actor())
         return "everything is destroyed; the proofs name the day on which the last backup has expired"
     return "confirmed by two; the sealer is destroying it, or a stop holds it (register retention --dry-run)"
 

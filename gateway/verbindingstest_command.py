@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from gateway.database_refusals import words_of
 from tenants.durable import DURABLE
 from tenants.faults import InputRefused, NotFound, RegistryError
 from tenants.scope import tenant_scope
@@ -50,7 +51,7 @@ def verbindingstest(
     wish = Wish(aansluiting, certificate, credential, tuple(dict.fromkeys(apis)))
     try:
         state = asyncio.run(_run(database_url, tenant_oin, wish, Console(highlight=False)))
-    except (RegistryError, OSError, asyncpg.PostgresError) as error:
+    except (RegistryError, ValueError, OSError, asyncpg.PostgresError) as error:
         click.echo(f"Error: {_words(error)}", err=True)
         sys.exit(2)
     sys.exit(_STATUS[state])
@@ -99,4 +100,4 @@ def _show(console: Console, step: StepSeen) -> None:
 def _words(error: Exception) -> str:
     if isinstance(error, InputRefused):
         return "; ".join(error.faults)
-    return str(error) if isinstance(error, RegistryError) else f"the database: {type(error).__name__}"
+    return str(error) if isinstance(error, RegistryError | ValueError) else words_of(error)

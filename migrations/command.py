@@ -1,23 +1,33 @@
 """Brings a database to the newest revision, and tells where it stands. What `koppelpunt migrate` does."""
 
+from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, pool
+from sqlalchemy.exc import DBAPIError
 
 VERSION_TABLE = "koppelpunt_migration"
+REFUSED: Final = (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege)
+"""What an operator can mend: the server is away, the login is wrong, or the user may not do this."""
 
 
 def migrate(url: str) -> None:
     """Run every migration that has not run yet, each as one transaction. Running twice changes nothing.
 
     `url` is postgresql://… of a superuser, or of a user with CREATEROLE who owns the database. Two at once wait for
-    each other. Raises sqlalchemy.exc.OperationalError when the server cannot be reached.
+    each other. Raises REFUSED, and ValueError for another kind of URL.
     """
-    command.upgrade(_configuration(url), "head")
+    try:
+        command.upgrade(_configuration(url), "head")
+    except DBAPIError as error:
+        if isinstance(error.orig, REFUSED):
+            raise error.orig from None
+        raise
 
 
 def current_revision(url: str) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from gateway.register_commands import CannotBeDone, _told
+from gateway.register_asking import CannotBeDone, told
 from tests.databases import Database
 from tests.export.stage import Stage
 
@@ -92,9 +92,9 @@ async def test_what_cannot_be_done_ends_with_another_status_than_a_fault(stage, 
     ids=lambda error: type(error).__name__,
 )
 def test_a_database_that_goes_away_is_not_taken_for_a_fault_of_the_register(error):
-    with pytest.raises(CannotBeDone) as told, _told():
+    with pytest.raises(CannotBeDone) as refused, told():
         raise error
-    assert told.value.exit_code == 2
+    assert refused.value.exit_code == 2
 
 
 async def test_a_pile_of_receipts_is_checked_against_the_register_and_against_an_export(stage, inzage, key, tmp_path):
