@@ -29,7 +29,9 @@ async def test_every_rule_of_the_registry_has_words(admin: asyncpg.Connection):
 
 
 async def test_no_words_are_kept_of_a_rule_that_is_gone(admin: asyncpg.Connection):
-    rules = {row["name"] for row in await admin.fetch(RULES)}
+    # What is answered to the sealer's findings is kept in the register's schema, and said by the same words.
+    both = [RULES, RULES.replace("'registry'", "'register'")]
+    rules = {row["name"] for query in both for row in await admin.fetch(query)}
     bodies = "".join(
         row["prosrc"]
         for row in await admin.fetch(
