@@ -29,7 +29,7 @@ async def answer(route: Route, request: Request, rooms: Rooms) -> Response:
     version = read_version(request) if route.demands_version else None
     document = b"" if route.body is None else await read_body(request)
     faults: list[Fout] = []
-    key = read_key(request, faults) if route.idempotent else None
+    key = read_key(request, route, faults)
     body = None if route.body is None else parse_body(document, route.body, faults)
     query = read_query(request, route.query, faults)
     refuse(faults)

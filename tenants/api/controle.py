@@ -69,7 +69,7 @@ async def lees_steekproef(asked: Asked) -> Answer:
 async def oordeel(asked: Asked) -> Answer:
     """POST: record a verdict on one call of a sample."""
     wanted = cast("shapes.NieuwOordeel", asked.body)
-    async with asked.rooms.inzage.acquire() as connection:
+    async with asked.of_register() as connection:
         try:
             await judge(
                 connection,
@@ -134,7 +134,7 @@ async def maak_datalekrapport(asked: Asked) -> Answer:
 
 
 async def _sample(asked: Asked) -> Steekproef:
-    async with asked.rooms.inzage.acquire() as connection:
+    async with asked.of_register() as connection:
         try:
             return await read_steekproef(connection, asked.tenant_id, number_in(asked), actor=asked.by.actor)
         except NotFound:

@@ -122,6 +122,15 @@ async def zet_stap(asked: Asked) -> Answer:
     return Answer(201, stap_shape(found.stappen[-1]), {"Location": f"/v1/inzageverzoeken/{number_in(asked)}"})
 
 
+async def toon_stap(asked: Asked) -> Answer:
+    """For a step that is sent again: the last one of its kind."""
+    wanted = cast("shapes.NieuweStap", asked.body)
+    async with _in_scope(asked) as connection:
+        found = await _read(connection, asked)
+    taken = [one for one in found.stappen if one.kind == wanted.soort]
+    return Answer(201, stap_shape(taken[-1]))
+
+
 async def maak_uitkomst(asked: Asked) -> Answer:
     """POST: read the register for a request and tell what was disclosed, as JSON, CSV or a letter."""
     wanted, now = cast("shapes.UitkomstVraag", asked.body), datetime.now(UTC)

@@ -55,6 +55,8 @@ INZAGE_ROUTES: Final[tuple[Route, ...]] = (
         answers={201: inzage_shapes.Stap},
         refusals=frozenset({404, 409}),
         body=inzage_shapes.NieuweStap,
+        idempotent=True,
+        anew=inzage.toon_stap,
     ),
     Route(
         method="POST",
@@ -90,6 +92,7 @@ INZAGE_ROUTES: Final[tuple[Route, ...]] = (
         answers={201: controle_shapes.Steekproef},
         refusals=frozenset({409, 429}),
         body=controle_shapes.NieuweSteekproef,
+        herhaalt_niet="Dat er gelezen is staat vast voordat de steekproef er is. Kijk eerst of zij er staat.",
     ),
     Route(
         method="GET",
@@ -132,6 +135,8 @@ INZAGE_ROUTES: Final[tuple[Route, ...]] = (
         answers={201: controle_shapes.Steekproef},
         refusals=frozenset({404}),
         body=controle_shapes.NieuwOordeel,
+        idempotent=True,
+        anew=controle.toon_steekproef,
     ),
     Route(
         method="POST",

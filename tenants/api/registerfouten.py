@@ -159,5 +159,6 @@ REGISTERFOUT_ROUTES: Final[tuple[Route, ...]] = (
         answers={201: Foutbesluit},
         refusals=frozenset({404, 409}),
         body=NieuwFoutbesluit,
+        idempotent=True,
     ),
 )

@@ -27,9 +27,13 @@ _KEPT: Final = frozenset({"Location"})
 Perform = Callable[[Route, Asked], Awaitable[Answer]]
 
 
-def read_key(request: Request, faults: list[Fout]) -> str | None:
-    """The key of a request, if it has one. Adds to `faults` when it is none."""
+def read_key(request: Request, route: Route, faults: list[Fout]) -> str | None:
+    """The key of a request, if it has one and the route takes it. Adds to `faults` when it is none, or is refused."""
     given = request.headers.get(KEY_HEADER)
+    if given is not None and route.herhaalt_niet:
+        faults.append(fault("header", KEY_HEADER, "nietHerhaalbaar", route.herhaalt_niet))
+    if not route.idempotent:
+        return None
     if given is not None and not _KEY.fullmatch(given):
         words = "De sleutel heeft 1 tot 128 zichtbare ASCII-tekens."
         faults.append(fault("header", KEY_HEADER, "string_pattern_mismatch", words))
@@ -70,8 +74,8 @@ async def answer_once(route: Route, asked: Asked, document: bytes, key: str, per
 
 async def _anew(anew: Callable[[Asked], Awaitable[Answer]], asked: Asked, again: Answer) -> Answer:
     """What was made, as it stands by now, under the status and at the place that were answered."""
-    number = again.headers["Location"].rpartition("/")[2]
-    read = await anew(replace(asked, path={"nummer": number}))
+    place = again.headers.get("Location")
+    read = await anew(asked if place is None else replace(asked, path={"nummer": place.rpartition("/")[2]}))
     return replace(read, status=again.status, headers=again.headers)
 
 

@@ -123,6 +123,15 @@ class Asked:
         return int(text)
 
     @asynccontextmanager
+    async def of_register(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of the role that reads the register: the one that is open, or one of its pool."""
+        if self.connection is not None:
+            yield self.connection
+            return
+        async with self.rooms.inzage.acquire() as connection:
+            yield connection
+
+    @asynccontextmanager
     async def scope(self) -> AsyncIterator[asyncpg.Connection]:
         """A transaction of the registry in the scope of the tenant that this is about (or the operator's)."""
         if self.connection is not None:
@@ -147,6 +156,8 @@ class Route:
     `idempotent`: a POST takes an Idempotency-Key, and is one transaction.
     `anew`: reads what a POST made, for a request that is sent again. It is of the register: made by the role that reads it,
     and nothing of its answer is kept but where that is.
+    `herhaalt_niet`: why a POST cannot be sent again with a key; it refuses one. Others that take none pass over it: they only
+    read, or are the same when they are done again.
     `voorstelbaar`: what the operator asks here becomes a voorstel that the tenant accepts (`tenants.api.proposing`).
     `vier_ogen`: says which role must accept what a beheerder asks here, None for nobody: it becomes a voorstel too.
     `eigen`: of the tenant itself; nobody does it by a mandate.
@@ -172,6 +183,7 @@ class Route:
     voorstelbaar: bool = False
     vier_ogen: Callable[[Asked], Awaitable[Literal["beheerder", "auditor"] | None]] | None = None
     anew: Callable[[Asked], Awaitable[Answer]] | None = None
+    herhaalt_niet: str = ""
     eigen: bool = False
     geen_sleutel: bool = False
     ook_operator: bool = False
@@ -181,6 +193,8 @@ class Route:
         """Refuse what cannot be. Raises ValueError."""
         if self.idempotent and self.method != "POST":
             raise ValueError(f"{self.name}: only a POST takes an Idempotency-Key.")
+        if self.herhaalt_niet and self.idempotent:
+            raise ValueError(f"{self.name}: it takes an Idempotency-Key, or refuses it.")
         if self.anew is not None and not self.idempotent:
             raise ValueError(f"{self.name}: only what takes an Idempotency-Key is answered anew.")
         if self.voorstelbaar and not self.of_tenant:

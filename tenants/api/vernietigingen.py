@@ -89,7 +89,7 @@ async def zet_stop(asked: Asked) -> Answer:
 async def zet_stop_stap(asked: Asked) -> Answer:
     """POST: ask that a stop be lifted; as another, lift it or refuse."""
     wanted = cast("shapes.NieuweStopStap", asked.body)
-    async with asked.rooms.inzage.acquire() as connection:
+    async with asked.of_register() as connection:
         try:
             await take_step(
                 connection, asked.tenant_id, asked.number(), wanted.soort, wanted.reden, actor=asked.by.actor
@@ -103,9 +103,13 @@ async def zet_stop_stap(asked: Asked) -> Answer:
     return Answer(204, None)
 
 
+async def _done(_: Asked) -> Answer:
+    return Answer(204, None)
+
+
 async def toon_contracteinde(asked: Asked) -> Answer:
     """GET: the steps of the end of the contract so far."""
-    async with asked.rooms.inzage.acquire() as connection:
+    async with asked.of_register() as connection:
         found = await list_steps(connection, asked.tenant_id, actor=asked.by.actor)
     return Answer(200, shapes.Contracteinde(stappen=[_end_step(one) for one in found]))
 
@@ -116,7 +120,7 @@ async def besluit_contracteinde(asked: Asked) -> Answer:
     if asked.by.role != "auditor" and wanted.besluit != "meebevestigd":
         raise Refused(403, "nietBevoegd", "Alleen de auditor bevestigt als eerste, of trekt in.")
     digest = None if wanted.archief is None else bytes.fromhex(wanted.archief)
-    async with asked.rooms.inzage.acquire() as connection:
+    async with asked.of_register() as connection:
         try:
             await note_step(
                 connection, asked.tenant_id, wanted.besluit, actor=asked.by.actor, digest=digest, note=wanted.reden
@@ -201,6 +205,7 @@ VERNIETIGING_ROUTES: Final[tuple[Route, ...]] = (
         answers={201: shapes.GezetteVernietigingsstop},
         refusals=frozenset({409}),
         body=shapes.NieuweVernietigingsstop,
+        herhaalt_niet="Een stop geldt met het antwoord, en staat in een transactie van zichzelf. Kijk eerst of zij er staat.",
     ),
     Route(
         method="POST",
@@ -212,6 +217,8 @@ VERNIETIGING_ROUTES: Final[tuple[Route, ...]] = (
         answers={204: None},
         refusals=frozenset({404, 409}),
         body=shapes.NieuweStopStap,
+        idempotent=True,
+        anew=_done,
     ),
     Route(
         method="GET",
@@ -232,5 +239,7 @@ VERNIETIGING_ROUTES: Final[tuple[Route, ...]] = (
         answers={201: shapes.Contracteinde},
         refusals=frozenset({409}),
         body=shapes.ContracteindeBevestiging,
+        idempotent=True,
+        anew=toon_contracteinde,
     ),
 )

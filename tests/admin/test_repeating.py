@@ -8,24 +8,29 @@ import pytest
 from tenants.api.routes import ROUTES
 from tests.admin.conftest import Api, Reply
 from tests.admin.deciding import IDP, Desk
+from tests.admin.regels import Recorder
+from tests.databases import Database
 from tests.worlds import World
 
 READS: Final = "makes nothing but the record of a reading, and each reading is one"
 BY_ITSELF: Final = "is the same when it is done again, and says so"
-IN_REGISTER: Final = "is written in the register's own transaction: look before it is sent again"
+REFUSED: Final = (
+    "is more than one transaction, or holds by its own alone: it refuses a key, and one looks before it is sent again"
+)
 WITHOUT_KEY: Final = {
     "zoekProtocolregels": READS, "maakUitkomst": READS, "maakCorrectielijst": READS, "leesSteekproef": READS,
     "maakGebruiksrapport": READS, "maakDatalekrapport": READS,
     "blokkeer": BY_ITSELF, "omschrijfDoelbinding": BY_ITSELF, "trekCertificaatIn": BY_ITSELF,
-    "zetStap": IN_REGISTER, "trekSteekproef": IN_REGISTER, "oordeel": IN_REGISTER,
-    "zetVernietigingsstop": IN_REGISTER, "zetVernietigingsstopStap": IN_REGISTER, "besluitContracteinde": IN_REGISTER,
-    "antwoordOpFouten": IN_REGISTER, "besluitFoutantwoord": IN_REGISTER,
+    "trekSteekproef": REFUSED, "zetVernietigingsstop": REFUSED,
 }  # fmt: skip
 
 
 def test_every_post_takes_a_key_or_says_why_not():
     posts = [route for route in ROUTES if route.method == "POST"]
-    assert {route.name for route in posts if not route.idempotent} <= WITHOUT_KEY.keys()
+    assert {route.name for route in posts if not route.idempotent} == WITHOUT_KEY.keys()
+    assert {route.name for route in posts if route.herhaalt_niet} == {
+        name for name, why in WITHOUT_KEY.items() if why is REFUSED
+    }
     assert not {route.name for route in posts if route.idempotent} & WITHOUT_KEY.keys()
 
 
@@ -34,8 +39,10 @@ def desk(api: Api, world: World) -> Desk:
     return Desk(api, world)
 
 
-async def twice(desk: Desk, path: str, body: Any, *, by: str = "beheerder", version: int | None = None) -> list[Reply]:
-    headers = {"Idempotency-Key": "een"} | ({} if version is None else {"If-Match": f'"{version}"'})
+async def twice(
+    desk: Desk, path: str, body: Any, *, by: str = "beheerder", version: int | None = None, key: str = "een"
+) -> list[Reply]:
+    headers = {"Idempotency-Key": key} | ({} if version is None else {"If-Match": f'"{version}"'})
     return [await desk.api.ask("POST", path, by=by, headers=headers, json=body) for _ in range(2)]
 
 
@@ -99,3 +106,98 @@ async def test_a_request_for_inzage_is_one_and_nothing_of_the_person_is_kept_for
     assert (await twice(desk, "/v1/inzageverzoeken", body, by="other-auditor"))[0].status == 201
     may = "SELECT has_column_privilege('koppelpunt_inzage', 'registry.answered_request', 'body', 'INSERT')"
     assert await admin.fetchval(may) is False
+
+
+async def test_a_step_of_a_request_for_inzage_is_one_and_what_it_says_is_read_anew(
+    desk: Desk, admin: asyncpg.Connection
+):
+    body = {"ontvangenOp": "2026-01-01", "betrokkene": {"naam": "Anna Proef", "burgerservicenummer": "999990019"}}
+    number = (await desk.api.ask("POST", "/v1/inzageverzoeken", by="auditor", json=body)).json["nummer"]
+    step = {"soort": "identiteit", "op": "2026-01-02T09:00:00Z", "wijze": "Paspoort gezien", "door": "K. Bakker"}
+    replies = await twice(desk, f"/v1/inzageverzoeken/{number}/stappen", step, by="auditor")
+    assert replies[0].status == 201, replies[0].text
+    assert same(replies)
+    assert await admin.fetchval("SELECT count(*) FROM register.inzageverzoek_stap") == 1
+    assert await nothing_kept(admin)
+
+
+async def nothing_kept(admin: asyncpg.Connection) -> bool:
+    """Whether of one answer nothing is kept but that it was given, and where."""
+    (kept,) = await admin.fetch("SELECT * FROM registry.answered_request")
+    return kept["body"] is None and not any(word in str(dict(kept)) for word in ("Bakker", "Paspoort", "Geen zaak"))
+
+
+async def test_a_verdict_is_one_and_is_read_anew(
+    desk: Desk, admin: asyncpg.Connection, recorder: Recorder, world: World
+):
+    await recorder.record(world)
+    period = {"van": "2020-01-01T00:00:00Z", "tot": "2100-01-01T00:00:00Z"}
+    year = {"van": f"{await year_of(admin)}-01-01T00:00:00Z", "tot": f"{await year_of(admin) + 1}-01-01T00:00:00Z"}
+    asking = {"periode": year, "aantal": 1, "reden": "Controle"}
+    sample = (await desk.api.ask("POST", "/v1/steekproeven", by="auditor", json=asking)).json
+    path = f"/v1/steekproeven/{sample['nummer']}/oordelen"
+    body = {"protocolregel": sample["protocolregels"][0], "oordeel": "nee", "toelichting": "Geen zaak gevonden"}
+    replies = await twice(desk, path, body, by="auditor")
+    assert replies[0].status == 201, replies[0].text
+    assert same(replies)
+    assert len(replies[1].json["beoordelingen"]) == 1
+    assert await nothing_kept(admin)
+    # A draw, and a stop, refuse a key and are not made with it.
+    for refused, wanted in (
+        ("/v1/steekproeven", asking),
+        ("/v1/vernietigingsstops", {"reden": "Zaak", "periode": period}),
+    ):
+        for reply in await twice(desk, refused, wanted, by="auditor"):
+            (fault,) = reply.json["errors"]
+            assert (reply.status, fault["location"]["name"]) == (400, "Idempotency-Key")
+    assert await admin.fetchval("SELECT count(*) FROM register.steekproef") == 1
+    assert await admin.fetchval("SELECT count(*) FROM register.vernietigingsstop") == 0
+
+
+async def year_of(admin: asyncpg.Connection) -> int:
+    year: int = await admin.fetchval("SELECT extract(year FROM now() AT TIME ZONE 'UTC')::int")
+    return year
+
+
+async def test_what_is_asked_of_a_stop_and_said_of_an_end_is_said_once(desk: Desk, admin: asyncpg.Connection):
+    stop = (await desk.api.ask("POST", "/v1/vernietigingsstops", by="auditor", json={"reden": "Zaak"})).json["nummer"]
+    lifting = {"soort": "opheffing_gevraagd", "reden": "Gesloten"}
+    replies = await twice(desk, f"/v1/vernietigingsstops/{stop}/stappen", lifting, by="auditor")
+    assert [one.status for one in replies] == [204, 204]
+    assert await admin.fetchval("SELECT count(*) FROM register.vernietigingsstop_stap") == 1
+    # What the operator did before, as if it had.
+    await admin.execute("ALTER TABLE register.contracteinde_stap DISABLE TRIGGER USER")
+    await admin.executemany(
+        "INSERT INTO register.contracteinde_stap (tenant_id, actor, kind, digest, tree_size) VALUES ($1, 'x', $2, $3, $4)",
+        [
+            (
+                desk.world.tenant_id,
+                kind,
+                None if kind == "begonnen" else b"d" * 32,
+                1 if kind == "geexporteerd" else None,
+            )
+            for kind in ("begonnen", "geexporteerd", "ontvangen")
+        ],
+    )
+    await admin.execute("ALTER TABLE register.contracteinde_stap ENABLE TRIGGER USER")
+    body = {"besluit": "bevestigd", "archief": (b"d" * 32).hex(), "reden": "Akkoord"}
+    for by, besluit in (("auditor", "bevestigd"), ("beheerder", "meebevestigd")):
+        replies = await twice(desk, "/v1/contracteinde/besluiten", body | {"besluit": besluit}, by=by, key=besluit)
+        assert replies[0].status == 201, replies[0].text
+        assert same(replies)
+    assert await admin.fetchval("SELECT count(*) FROM register.contracteinde_stap") == 5
+
+
+async def test_an_answer_to_faults_is_decided_on_once(desk: Desk, database: Database):
+    sealer = await asyncpg.connect(database.url("sealer"))
+    try:
+        tenant_id = desk.world.tenant_id
+        await sealer.execute("SELECT register.note_seal_fault($1, 'row_altered', 'leaf 3', true)", tenant_id)
+        await sealer.fetchval("SELECT register.resolve_seal_faults($1, 'command line (root)', 'Schijf')", tenant_id)
+    finally:
+        await sealer.close()
+    (answer,) = (await desk.api.ask("GET", "/v1/registerfouten/antwoorden", by="auditor")).json["antwoorden"]
+    path = f"/v1/registerfouten/antwoorden/{answer['nummer']}/besluiten"
+    replies = await twice(desk, path, {"besluit": "ingestemd", "reden": "Onderzocht"}, by="auditor")
+    assert (replies[0].status, replies[0].json) == (201, {"beantwoordeFouten": 1})
+    assert same(replies)
