@@ -142,14 +142,35 @@ def testssl(tmp_path: Path) -> tuple[str, dict[str, str]]:
     }  # fmt: skip
 
 
-async def test_testssl_finds_nothing_to_object_to(over_tls, ground: Ground, testssl, tmp_path: Path) -> None:
-    """Both listeners stand on one function of TLS; the callers' own is looked at whole."""
+ATTACKS = (
+    "CRIME_TLS",
+    "heartbleed",
+    "CCS",
+    "ticketbleed",
+    "ROBOT",
+    "POODLE_SSL",
+    "SWEET32",
+    "FREAK",
+    "DROWN",
+    "LUCKY13",
+)
+LOOKED_AT = {
+    # Protocols, suites and renegotiation, and each known attack that the answers to them do not settle already.
+    "gateway": ["-p", "-s", "-R", "-C", "-H", "-I", "-T", "--robot", "-O", "-Z", "-W", "-F", "-D", "-L"],
+    # Another server before the same kind of listener: what its own settings could have left open.
+    "tenants": ["-p", "-s", "-R"],
+}
+"""The certificate is the installation's own (`test_the_chain_is_whole_without_its_root`); of its key agreement see docs/threat-model.md."""
+
+
+async def test_testssl_finds_nothing_to_object_to(listener: Listener, ground: Ground, testssl, tmp_path: Path) -> None:
     command, environment = testssl
     report = tmp_path / "report.json"
     process = await asyncio.create_subprocess_exec(
-        command, "--quiet", "--warnings", "batch", "--color", "0", "--nodns", "none", "--assume-http", "-p", "-s", "-R", "-C",
+        command, "--quiet", "--warnings", "batch", "--color", "0", "--nodns", "none", "--assume-http",
+        *LOOKED_AT[listener.name],
         "--openssl", shutil.which("openssl") or "openssl", "--add-ca", str(ground.world.ground.trust_anchors),
-        "--jsonfile", str(report), f"127.0.0.1:{over_tls['gateway'].port}",
+        "--jsonfile", str(report), f"127.0.0.1:{listener.port}",
         env=environment, cwd=tmp_path, stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
@@ -164,7 +185,8 @@ async def test_testssl_finds_nothing_to_object_to(over_tls, ground: Ground, test
         assert found[f"cipherlist_{weak}"]["finding"].startswith("not offered"), found[f"cipherlist_{weak}"]
     assert found["cipherlist_STRONG"]["finding"] == "offered"
     assert found["secure_renego"]["severity"] == found["secure_client_renego"]["severity"] == "OK"
-    assert found["CRIME_TLS"]["severity"] == "OK"
+    for attack in ATTACKS if listener.name == "gateway" else ():
+        assert found[attack]["severity"] in {"OK", "INFO"}, found[attack]
     objections = [one for one in found.values() if one["severity"] in {"LOW", "MEDIUM", "HIGH", "CRITICAL"}]
     assert objections == []
 
