@@ -4,6 +4,8 @@ The stored hash of a row is a column as any other: who alters a row and leaves t
 hash again. The sealer sees no content: it asks for hashes and gets hashes.
 """
 
+import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -20,6 +22,11 @@ _ASKED: Final = {
     "closing": "SELECT tenant_id, id AS number, hash, made FROM register.rehash_closings($1::bigint[], $2::uuid[])",
     "wijziging": "SELECT tenant_id, number, hash, made FROM register.rehash_wijzigingen($1::bigint[], $2::bigint[])",
 }
+
+_STEP: Final = 1_000
+"""Rows whose hashes are made in one statement, which does nothing but use a processor of PostgreSQL."""
+_LONGEST_REST: Final = 0.05
+"""Seconds between two at most, so that sealing goes on on a server that is slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +49,23 @@ async def rehash(
     return {(row["tenant_id"], row["number"]): Rehashed(row["hash"], row["made"]) for row in found}
 
 
-async def find_altered(connection: asyncpg.Connection, kind: Kind, rows: Sequence[Row]) -> set[tuple[int, UUID | int]]:
-    """Those of the rows, by tenant and number, that say something else than their hash does, or are gone again."""
+async def find_altered(
+    connection: asyncpg.Connection, kind: Kind, rows: Sequence[Row], *, step: int = _STEP
+) -> set[tuple[int, UUID | int]]:
+    """Those of the rows, by tenant and number, that say something else than their hash does, or are gone again.
+
+    In steps, each a statement of its own: between two PostgreSQL has its processor for others as long as the first took.
+    """
     wanted = {(row.tenant_id, row.number): row.hash for row in rows}
-    found = await rehash(connection, kind, list(wanted))
-    return {key for key, hash_ in wanted.items() if key not in found or found[key].made != hash_}
+    asked, altered = list(wanted), set[tuple[int, UUID | int]]()
+    for first in range(0, len(asked), step):
+        part = asked[first : first + step]
+        began = time.monotonic()
+        found = await rehash(connection, kind, part)
+        altered |= {key for key in part if key not in found or found[key].made != wanted[key]}
+        if first + step < len(asked):
+            await asyncio.sleep(min(time.monotonic() - began, _LONGEST_REST))
+    return altered
 
 
 def places_of(
