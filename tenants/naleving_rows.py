@@ -42,6 +42,10 @@ _MANDATES = (
     "FROM registry.mandate m JOIN registry.tenant t ON t.tenant_id = CASE WHEN m.tenant_id = $1 THEN m.to_tenant_id ELSE m.tenant_id END "
     "WHERE (m.tenant_id = $1 OR m.to_tenant_id = $1) AND m.withdrawn_at IS NULL AND isfinite(m.valid_until)"
 )
+_FOREIGN_AUDITORS = (
+    "SELECT key_id, valid_until FROM registry.admin_key WHERE tenant_id = $1 AND role = 'auditor' AND person IS NULL "
+    "AND withdrawn_at IS NULL AND now() < valid_until ORDER BY key_id"
+)
 _BY_HEADER = (
     "SELECT t.name FROM registry.mandate m JOIN registry.tenant t ON t.tenant_id = m.to_tenant_id WHERE m.tenant_id = $1 "
     "AND m.header_choice AND m.withdrawn_at IS NULL AND m.valid_from <= $2 AND $2 < m.valid_until ORDER BY t.name"
@@ -139,9 +143,11 @@ async def _remarks(
 async def _tenant(connection: asyncpg.Connection, tenant_id: int) -> TenantStanding:
     row = await connection.fetchrow(_TENANT, tenant_id)
     mandates = await connection.fetch(_MANDATES, tenant_id)
+    keys = await connection.fetch(_FOREIGN_AUDITORS, tenant_id)
     return TenantStanding(
         row["in_productie"], frozenset(row["contacts"]), row["places"], row["late"], row["overdue"],
         tuple((one["name"], one["valid_until"]) for one in mandates),
+        tuple((one["key_id"], one["valid_until"]) for one in keys),
     )  # fmt: skip
 
 

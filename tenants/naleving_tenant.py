@@ -22,6 +22,7 @@ class TenantStanding:
 
     `contacts` are the kinds that it has; `places` and `late` count its destinations for checkpoints and those that lack some;
     `overdue` counts months and keys that should be gone a week ago; `mandates` end: what each is called, and when.
+    `foreign_auditors` are keys of an auditor that the command line made, with their ends: whoever made one may have kept it.
     """
 
     in_productie: bool
@@ -30,11 +31,12 @@ class TenantStanding:
     late: int
     overdue: int
     mandates: tuple[tuple[str, datetime], ...] = ()
+    foreign_auditors: tuple[tuple[int, datetime], ...] = ()
 
 
 def tenant_findings(standing: TenantStanding, now: datetime) -> tuple[Finding, ...]:
     """What is not as it should be with a tenant, what stops first."""
-    found = (*_of_register(standing), *_of_contacts(standing), *_of_mandates(standing, now))
+    found = (*_of_register(standing), *_of_contacts(standing), *_of_mandates(standing, now), *_of_keys(standing))
     return tuple(sorted(found, key=lambda one: one.severity != "stops"))
 
 
@@ -61,3 +63,12 @@ def _of_mandates(standing: TenantStanding, now: datetime) -> Iterator[Finding]:
         days = next((days for days in ALARM_DAYS if now < until and until - now <= timedelta(days=days)), None)
         if days is not None:
             yield Finding("mandaatLooptAf", f"{name} loopt af.", BEHEERDER, "alarms", due=until, days=days)
+
+
+def _of_keys(standing: TenantStanding) -> Iterator[Finding]:
+    for number, until in standing.foreign_auditors:
+        text = (
+            f"Beheersleutel {number} is van een auditor en werd op de opdrachtregel gemaakt: wie dat deed kan het register lezen. "
+            f"Trek haar in (DELETE /v1/beheersleutels/{number}); dat kan de beheerder alleen."
+        )
+        yield Finding("auditorsleutelVanOpdrachtregel", text, BEHEERDER, "alarms", due=until)

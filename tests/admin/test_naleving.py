@@ -2,12 +2,16 @@
 
 import csv
 import io
+from datetime import timedelta
 
+import asyncpg
 import pytest
 
+from tenants.admins import make_admin_key
 from tenants.api.naleving import prefers_csv
+from tenants.keyring import public_half
 from tests.admin.conftest import Api
-from tests.worlds import World
+from tests.worlds import Keyrings, World
 
 CSV = {"Accept": "text/csv"}
 
@@ -31,6 +35,22 @@ async def test_a_tenant_reads_how_it_stands_with_its_own_certificate_and_what_is
         assert (await api.ask("POST", "/v1/contacten", by="beheerder", json=body)).status == 201
     again = await api.ask("GET", "/v1/naleving", by="beheerder")
     assert {one["code"] for one in again.json["bevindingen"]} == {"controlebestemmingOntbreekt"}
+
+
+async def test_a_key_of_an_auditor_that_the_command_line_made_before_is_told_until_it_is_withdrawn(
+    api: Api, registrar: asyncpg.Connection, keyrings: Keyrings, world: World
+):
+    number, _ = await make_admin_key(
+        registrar, public_half(keyrings.identity), role="auditor", tenant_id=world.tenant_id, name="Oud",
+        valid_for=timedelta(days=9), actor="opdrachtregel",
+    )  # fmt: skip
+    told = (await api.ask("GET", "/v1/naleving", by="beheerder")).json["bevindingen"]
+    (finding,) = (one for one in told if one["code"] == "auditorsleutelVanOpdrachtregel")
+    assert f"/v1/beheersleutels/{number})" in finding["tekst"]
+    path = f"/v1/beheersleutels/{number}"
+    assert (await api.ask("DELETE", path, by="beheerder", headers={"If-Match": '"1"'})).status == 204
+    again = (await api.ask("GET", "/v1/naleving", by="beheerder")).json["bevindingen"]
+    assert "auditorsleutelVanOpdrachtregel" not in {one["code"] for one in again}
 
 
 async def test_as_csv_a_cell_that_a_spreadsheet_would_run_is_text(api: Api, world: World, admin):

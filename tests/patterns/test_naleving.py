@@ -81,6 +81,7 @@ def test_each_thing_that_a_tenant_lacks_is_a_finding_of_who_must_act():
     lacking = TenantStanding(
         in_productie=True, contacts=frozenset({"fg"}), places=0, late=0, overdue=2,
         mandates=(("Het mandaat aan B", NOW + timedelta(days=80)), ("Het mandaat aan A", NOW + timedelta(days=5)), ("C", NOW), ("D", NOW + timedelta(days=91))),
+        foreign_auditors=((8, NOW + timedelta(days=9)),),
     )  # fmt: skip
     assert [(one.code, one.who, one.days) for one in tenant_findings(lacking, NOW)] == [
         ("controlebestemmingOntbreekt", "tenant-beheerder", None),
@@ -89,6 +90,7 @@ def test_each_thing_that_a_tenant_lacks_is_a_finding_of_who_must_act():
         ("contactOntbreekt", "tenant-beheerder", None),
         ("mandaatLooptAf", "tenant-beheerder", 7),
         ("mandaatLooptAf", "tenant-beheerder", 90),
+        ("auditorsleutelVanOpdrachtregel", "tenant-beheerder", None),
     ]
 
 
