@@ -56,6 +56,9 @@ class SealerConfig(Settings):
     # Trees and checkpoints: without a key rows are sealed and nothing is signed, which rings.
     seal_every: float = Field(default=45.0, gt=0, le=60)
     seal_batch: int = Field(default=5_000, ge=1, le=50_000)
+    # Rounds over what was sealed long ago: within how many days every row is hashed again, and leaves in one step.
+    patrol_days: int = Field(default=30, ge=1, le=366)
+    patrol_step: int = Field(default=500, ge=1, le=5_000)
     checkpoint_key_file: Path | None = None
     checkpoint_origin: str = Field(default="koppelpunt", pattern=r"^[^\s+]+$")
     checkpoint_directory: Path | None = None

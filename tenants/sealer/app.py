@@ -39,6 +39,7 @@ from tenants.sealer.chores import (
 )
 from tenants.sealer.metrics import SealerMetrics, make_sealer_metrics
 from tenants.sealer.parts import notice_ways_of, signer_of, ways_of
+from tenants.sealer.patrol_loop import keep_patrolling, make_patrol_metrics
 from tenants.sealer.revoking import keep_revoking, places_of
 from tenants.sealer.stamping import authority_of, keep_stamping, make_stamp_metrics
 from tenants.sealer.tree_metrics import LATE_SECONDS, make_tree_metrics
@@ -90,6 +91,7 @@ async def run_sealer(
         serve(observed, bind=config.metrics_bind, shutdown=shutdown, ready=ready),
         _keep_working(config, shutdown, metrics, standing),
         keep_sealing(config, signer, shutdown, trees),
+        keep_patrolling(config, signer, shutdown, make_patrol_metrics(metrics.registry)),
         keep_destroying(config, shutdown, make_retention_metrics(metrics.registry)),
         keep_revoking(config, places, shutdown, revocation),
         keep_stamping(config.database_url, authority, shutdown, stamps, every=config.seal_every),

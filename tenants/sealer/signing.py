@@ -148,7 +148,9 @@ async def _fault_of(
         kept = None if signer.directory is None else read_kept(signer.directory, unsigned.oin)
         for note in (unsigned.before, kept):
             if note is not None:
-                await _must_begin_with(connection, unsigned.tenant_id, made, _known(note, made.origin, signer))
+                await _must_begin_with(
+                    connection, unsigned.tenant_id, made, known_checkpoint(note, made.origin, signer)
+                )
         await _must_hold_rows(connection, unsigned.tenant_id, made, samples)
     except TreeDamaged as damage:
         return Refused("tree_damaged", str(damage))
@@ -157,7 +159,7 @@ async def _fault_of(
     return None
 
 
-def _known(note: str, origin: str, signer: Signer) -> Checkpoint:
+def known_checkpoint(note: str, origin: str, signer: Signer) -> Checkpoint:
     """A checkpoint of ours. One of a key that the sealer never had, or does not remember, is not leant upon."""
     try:
         return open_note(note, signer.verifiers(origin))

@@ -94,6 +94,18 @@ CASES: Final[dict[str, Case]] = {
     "KoppelpuntRegisterFault": _one("koppelpunt_register_faults", 'tenant="3",code="hash"', "1x180", "0x180"),
     "KoppelpuntTreeHalted": _one("koppelpunt_tree_halted", 'tenant="3"', "1x180", "0x180"),
     "KoppelpuntCheckpointMemoryContradicted": _one("koppelpunt_checkpoint_memory_contradicted", "", "1x180", "0x180"),
+    "KoppelpuntPatrolLate": Case(
+        {
+            f"koppelpunt_patrol_age_seconds{{{_NS}}}": "2600000+600x400",
+            f"koppelpunt_patrol_term_seconds{{{_NS}}}": "2592000x400",
+        },
+        {
+            f"koppelpunt_patrol_age_seconds{{{_NS}}}": "1300000+600x400",
+            f"koppelpunt_patrol_term_seconds{{{_NS}}}": "2592000x400",
+        },
+        at="25h",
+        every="10m",
+    ),
     "KoppelpuntSealingStopped": Case(
         {f"koppelpunt_sealing_last_round_seconds{{{_NS}}}": "0x180"},
         {
