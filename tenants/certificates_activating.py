@@ -186,7 +186,13 @@ def _faults_of_aansluitingen(
         if row["exception_id"] is not None:
             text = f"Aansluiting {number} gebruikt bij uitzondering het certificaat van een houder; beëindig die eerst."
             faults.append(Remark("uitzondering", text))
-        if row["environment"] not in good:
+        if row["environment"] not in anchors:
+            text = (
+                f"Voor omgeving {row['environment']} (aansluiting {number}) heeft de operator geen stamcertificaten "
+                "ingesteld, dus dit certificaat is niet na te gaan."
+            )
+            faults.append(Remark("stamcertificatenOntbreken", text))
+        elif row["environment"] not in good:
             text = f"Het certificaat leidt niet tot een stamcertificaat van omgeving {row['environment']} (aansluiting {number})."
             faults.append(Remark("stamcertificaatVanAndereOmgeving", text))
     return faults

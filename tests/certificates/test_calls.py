@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 
 from tenants.certificates_activating import Activation, activate, roll_back
+from tenants.certificates_reading import CertificateRefused
 from tenants.certificates_trust import Trust
 from tenants.registry import add_certificate
 from tenants.scope import tenant_scope
@@ -99,6 +100,10 @@ async def test_calls_leave_with_the_new_certificate_and_after_the_roll_back_with
         assert await presented() == old
         running = [asyncio.create_task(call(session, url, member)) for _ in range(20)]
         async with tenant_scope(db, member.tenant_id, actor="test"):
+            # Whose fault it is differs: of a certificate of elsewhere, or of an operator who named no anchors.
+            with pytest.raises(CertificateRefused) as without:
+                await activate(db, member.tenant_id, wish, Trust({}))
+            assert [fault.code for fault in without.value.faults] == ["stamcertificatenOntbreken"]
             assert await activate(db, member.tenant_id, wish, Trust(anchors)) == [member.aansluiting_id]
         # What ran when it was changed ends as it should, over the one or over the other.
         assert {status for status, _ in await asyncio.gather(*running)} == {200}
