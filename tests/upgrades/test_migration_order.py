@@ -27,7 +27,7 @@ ALLOWED = {
     ("0024_keys_stay.sql", "REVOKE UPDATE ON registry.tenant_key FROM koppelpunt_tenants"): "no version ever wrote it",
     ("0025_owner.sql", "ADD CONSTRAINT vernietiging_is_nobodys"): "of actors that no version gives a destruction",
     ("0026_shapes.sql.template", "ADD CONSTRAINT opening_says_what_was_asked"): "holds for what every version writes",
-    ("0033_bevestiging.sql", "ALTER COLUMN confirmed_by DROP DEFAULT"): "of a new column; a trigger fills it for whoever does not know it",
+    ("0033_bevestiging.sql", "ALTER COLUMN confirmed_by DROP DEFAULT"): "of a new column that may be absent; a trigger fills it for the operator who does not know it",
     ("0027_lezingen.sql", "CREATE TRIGGER note_reading AFTER INSERT ON register.reading"): NOTES,
     ("0030_eigen.sql", "CREATE TRIGGER forget_address BEFORE UPDATE ON registry.bezorging"): NOTES,
     ("0030_eigen.sql", "CREATE TRIGGER hold_eigen BEFORE INSERT OR UPDATE ON registry.certificate_lending"): OF_ITSELF,
