@@ -17,7 +17,7 @@ from tenants.admins import PREFIX, Admin, Role, recognise, scope_of
 from tenants.api.problems import Refused
 from tenants.api.routing import ACTOR, TENANT_HEADER, Rooms, Route
 from tenants.beheer_tokens import TokenRefused
-from tenants.beheerders import standing_mandaat
+from tenants.beheermandaten import standing_mandaat
 from tenants.keysets import KeysUnavailable
 from tenants.origin import UNKNOWN, origin_of
 

@@ -7,12 +7,12 @@ beheerders or gives another mandate: routes that are `eigen` are closed to it, a
 from datetime import UTC, datetime
 from typing import cast
 
-from tenants import beheerders
+from tenants import beheermandaten as mandaten
 from tenants.api import beheer_shapes as shapes
 from tenants.api.problems import Refused, fault
 from tenants.api.resources import Bladzijde
 from tenants.api.routing import Answer, Asked
-from tenants.beheerders import Mandaat
+from tenants.beheermandaten import Mandaat
 from tenants.versions import hold_version
 
 
@@ -20,7 +20,7 @@ async def list_mandaten(asked: Asked) -> Answer:
     """GET: what was given, and what was got."""
     query = cast("Bladzijde", asked.query)
     async with asked.scope() as connection:
-        found = await beheerders.list_mandaten(connection, asked.tenant, after=query.na, limit=query.aantal + 1)
+        found = await mandaten.list_mandaten(connection, asked.tenant, after=query.na, limit=query.aantal + 1)
     shown = found[: query.aantal]
     volgende = shown[-1].number if len(found) > len(shown) else None
     return Answer(200, shapes.Beheermandaten(beheermandaten=[_shape(one) for one in shown], volgende=volgende))
@@ -29,7 +29,7 @@ async def list_mandaten(asked: Asked) -> Answer:
 async def show_mandaat(asked: Asked) -> Answer:
     """GET: one, given or got."""
     async with asked.scope() as connection:
-        found = await beheerders.find_mandaat(connection, asked.tenant, asked.number())
+        found = await mandaten.find_mandaat(connection, asked.tenant, asked.number())
     return Answer(200, _shape(found), version=found.version)
 
 
@@ -40,10 +40,10 @@ async def give_mandaat(asked: Asked) -> Answer:
         words = "Een mandaat eindigt in de toekomst."
         raise Refused(400, "ongeldigVerzoek", words, faults=[fault("body", "/geldigTot", "geweigerd", words)])
     async with asked.scope() as connection:
-        number = await beheerders.give_mandaat(
+        number = await mandaten.give_mandaat(
             connection, asked.tenant_id, to_tenant_id=new.aan, reason=new.reden, valid_until=new.geldig_tot
         )
-        found = await beheerders.find_mandaat(connection, asked.tenant_id, number)
+        found = await mandaten.find_mandaat(connection, asked.tenant_id, number)
     return Answer(201, _shape(found), {"Location": f"/v1/beheermandaten/{number}"}, version=found.version)
 
 
@@ -52,7 +52,7 @@ async def end_mandaat(asked: Asked) -> Answer:
     number = asked.number()
     async with asked.scope() as connection:
         await hold_version(connection, "beheermandaat", asked.tenant_id, number, asked.version)
-        await beheerders.end_mandaat(connection, asked.tenant_id, number)
+        await mandaten.end_mandaat(connection, asked.tenant_id, number)
     return Answer(204, None)
 
 

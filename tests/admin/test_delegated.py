@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from tenants.api.routes import ROUTES
-from tenants.beheerders import administered_by
+from tenants.beheermandaten import administered_by
 from tenants.scope import tenant_scope
 from tests.admin.conftest import Api
 from tests.admin.deciding import IDP, Desk
