@@ -17,6 +17,10 @@ from tenants.scope import tenant_scope
         "tenant_key SET public_key = public_key",
         "tenant_key SET private_key_sealed = NULL",
         "tenant_key SET destroyed_at = NULL",
+        "admin_key SET hash = hash",
+        "admin_key SET role = 'operator'",
+        "admin_key SET valid_until = 'infinity'",
+        "admin_key SET routes = NULL",
     ],
 )
 async def test_a_key_stays_what_it_was(connect, world, change):
