@@ -1,4 +1,4 @@
-"""The steps of the connection: name, TCP, the server's certificate, and whether it takes the client's.
+"""The steps of a connection: name, TCP, the server's certificate, and whether it takes the client's.
 
 One connection of its own, made as calls make theirs: the same way, the same TLS context, the same anchors. Nothing is sent
 over it but the handshake. When the server's certificate is not trusted, it is looked at once more without showing the
@@ -7,27 +7,22 @@ client's, for the words only.
 
 import asyncio
 import contextlib
-import socket
 import ssl
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp.abc import ResolveResult
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from yarl import URL
 
 from gateway.errors import IdentityUnavailable
+from gateway.verbindingstest.reaching import Streams, Target, connect, look_up, looked_up, seen_of, way_of
 from gateway.verbindingstest.steps import FRONTDESK, Step, Who, careful, good, skipped, word_of, wrong
-from gateway.wire.routes import Way
 from tenants.certificates_reading import UNREADABLE
 
 _PATIENCE = 0.6
 _SOON_DAYS = 30
-_MOST_HEAD = 16 * 1024
-
 _UNTRUSTED: dict[int, tuple[Who, str]] = {
     # By OpenSSL's X509_V_ERR_ codes.
     9: ("rvig", "Het certificaat van de server is nog niet geldig. " + FRONTDESK),
@@ -52,44 +47,28 @@ _REFUSED_CLIENT: dict[str, tuple[Who, str]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One server, and how it is reached. `context` is the identity's; None when there is none, `trouble` says why."""
-
-    host: str
-    port: int
-    way: Way
-    seconds: float
-    anchors_pem: str | None
-    context: ssl.SSLContext | None
-    trouble: IdentityUnavailable | None = None
-
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
 async def connect_in_steps(target: Target) -> AsyncGenerator[Step, None]:
     """The four steps of one server, those after a fault skipped."""
     addresses: list[ResolveResult] = []
     try:
-        addresses = await _look_up(target)
+        addresses = await look_up(target)
         shown = [one["host"] for one in addresses]
         yield good(
             "naam",
-            f"{_looked_up(target)} is {', '.join(shown[:4])} ({_way(target)}).",
-            **_seen(target, adressen=shown[:20]),
+            f"{looked_up(target)} is {', '.join(shown[:4])} ({way_of(target)}).",
+            **seen_of(target, adressen=shown[:20]),
         )
     except (OSError, TimeoutError):
         detail = (
-            f"{_looked_up(target)} is niet te vinden ({_way(target)}). De operator controleert resolver en adressen."
+            f"{looked_up(target)} is niet te vinden ({way_of(target)}). De operator controleert resolver en adressen."
         )
-        yield wrong("naam", "operator", detail, **_seen(target))
+        yield wrong("naam", "operator", detail, **seen_of(target))
         for name in ("tcp", "servercertificaat", "clientcertificaat"):
             yield skipped(name, host=target.host)
         return
     made: Streams | None = None
     try:
-        made, step = await _connect(target, addresses)
+        made, step = await connect(target, addresses)
         yield step
         if made is None:
             yield skipped("servercertificaat", host=target.host)
@@ -102,75 +81,13 @@ async def connect_in_steps(target: Target) -> AsyncGenerator[Step, None]:
             made[1].transport.abort()
 
 
-async def _look_up(target: Target) -> list[ResolveResult]:
-    host, port = _own_place(target)
-    async with asyncio.timeout(target.seconds):
-        with contextlib.suppress(OSError):
-            # An address is no name; nobody is asked.
-            found = await asyncio.get_running_loop().getaddrinfo(
-                host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
-            )
-            return [_result(host, port, one) for one in found]
-        if target.way.resolver is not None:
-            return await target.way.resolver.resolve(host, port, family=socket.AddressFamily.AF_UNSPEC)
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return [_result(host, port, one) for one in found]
-
-
-async def _connect(target: Target, addresses: list[ResolveResult]) -> tuple[Streams | None, Step]:
-    local = None if target.way.source is None else (target.way.source, 0)
-    _, port = _own_place(target)
-    trouble = "geenVerbinding"
-    for one in addresses[:4]:
-        try:
-            async with asyncio.timeout(target.seconds):
-                made = await asyncio.open_connection(one["host"], port, local_addr=local)
-        except TimeoutError:
-            trouble = "verbindingTeLaat"
-            continue
-        except OSError:
-            continue
-        refusal = None if target.way.proxy is None else await _through_proxy(target, made)
-        if refusal is not None:
-            made[1].transport.abort()
-            return None, refusal
-        own, peer = made[1].get_extra_info("sockname"), made[1].get_extra_info("peername")
-        through = "" if target.way.proxy is None else f", door proxy {target.way.proxy.host}"
-        detail = f"Verbonden met {peer[0]} poort {peer[1]} vanaf {own[0]}{through}."
-        return made, good("tcp", detail, **_seen(target, adres=peer[0], bronadres=own[0]))
-    detail = (
-        f"Geen van de adressen neemt een verbinding aan op poort {port} ({_way(target)}). De operator controleert route en "
-        "firewall; op DigiNetwerk moet het bronadres bij RvIG bekend zijn."
-    )
-    return None, wrong("tcp", "operator", detail, **_seen(target, reden=trouble))
-
-
-async def _through_proxy(target: Target, made: Streams) -> Step | None:
-    """Ask the proxy for the way on; what it says against it, or None."""
-    reader, writer = made
-    place = f"{target.host}:{target.port}"
-    head = {"Host": place, **target.way.proxy_headers}
-    lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
-    writer.write(f"CONNECT {place} HTTP/1.1\r\n{lines}\r\n".encode("latin-1"))
-    status = None
-    with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
-        async with asyncio.timeout(target.seconds):
-            answer = await reader.readuntil(b"\r\n\r\n")
-        status = int(answer[:_MOST_HEAD].split(b" ", 2)[1])
-    if status == 200:
-        return None
-    asks = " De proxy vraagt om aanmelden: proxy_credentials_file." if status == 407 else ""
-    detail = f"De proxy geeft geen weg naar {place}.{asks} De operator controleert de proxy."
-    return wrong("tcp", "operator", detail, **_seen(target, statusVanProxy=status))
-
-
 async def _shake_hands(target: Target, addresses: list[ResolveResult], made: Streams) -> list[Step]:
     if target.anchors_pem is None:
         detail = (
             "Voor deze omgeving zijn geen vertrouwde stamcertificaten ingesteld (trust_anchors_file in de catalogus)."
         )
         return [
-            wrong("servercertificaat", "operator", detail, **_seen(target)),
+            wrong("servercertificaat", "operator", detail, **seen_of(target)),
             skipped("clientcertificaat", host=target.host),
         ]
     reader, writer = made
@@ -181,7 +98,7 @@ async def _shake_hands(target: Target, addresses: list[ResolveResult], made: Str
         who, detail = _UNTRUSTED.get(error.verify_code, ("operator", _UNKNOWN_ISSUER))
         seen = await _peek(target, addresses)
         return [
-            wrong("servercertificaat", who, detail, **_seen(target, openssl=error.verify_code, **seen)),
+            wrong("servercertificaat", who, detail, **seen_of(target, openssl=error.verify_code, **seen)),
             skipped("clientcertificaat", host=target.host),
         ]
     except ssl.SSLError as error:
@@ -189,7 +106,7 @@ async def _shake_hands(target: Target, addresses: list[ResolveResult], made: Str
     except (OSError, TimeoutError):
         detail = "De server verbrak de verbinding of zweeg tijdens de TLS-handshake. De operator controleert of er onderweg iets tussen zit."
         return [
-            wrong("servercertificaat", "operator", detail, **_seen(target)),
+            wrong("servercertificaat", "operator", detail, **seen_of(target)),
             skipped("clientcertificaat", host=target.host),
         ]
     server = _server_step(target, writer)
@@ -202,7 +119,7 @@ def _server_step(target: Target, writer: asyncio.StreamWriter) -> Step:
     tls = writer.get_extra_info("ssl_object")
     facts = _facts(tls.getpeercert(True))
     cipher = tls.cipher()
-    seen = _seen(target, tls=tls.version(), suite=cipher[0] if cipher else None, **facts)
+    seen = seen_of(target, tls=tls.version(), suite=cipher[0] if cipher else None, **facts)
     days = facts.get("dagen", _SOON_DAYS)
     words = f"{tls.version()}, {seen['suite']}; geldig tot {str(facts.get('geldigTot', '?'))[:10]}, voor {target.host}"
     if days < _SOON_DAYS:
@@ -218,29 +135,33 @@ async def _client_step(target: Target, reader: asyncio.StreamReader) -> Step:
         async with asyncio.timeout(_PATIENCE):
             said = await reader.read(1)
     except TimeoutError:
-        return good("clientcertificaat", "De server nam de verbinding met het clientcertificaat aan.", **_seen(target))
+        return good(
+            "clientcertificaat", "De server nam de verbinding met het clientcertificaat aan.", **seen_of(target)
+        )
     except ssl.SSLError as error:
         return _refused_client(target, error)
     except OSError:
         said = b""
     if said:
-        return good("clientcertificaat", "De server nam de verbinding met het clientcertificaat aan.", **_seen(target))
+        return good(
+            "clientcertificaat", "De server nam de verbinding met het clientcertificaat aan.", **seen_of(target)
+        )
     detail = (
         "De server sloot de verbinding meteen na de handshake: waarschijnlijk neemt hij het clientcertificaat niet aan. "
         + FRONTDESK
     )
-    return wrong("clientcertificaat", "rvig", detail, **_seen(target))
+    return wrong("clientcertificaat", "rvig", detail, **seen_of(target))
 
 
 def _refused_in_handshake(target: Target, error: ssl.SSLError) -> list[Step]:
     if _alert(error) is None:
         detail = "De TLS-handshake mislukte voordat er een certificaat was: geen gemeenschappelijke versie of suite, of iets anders dan TLS."
         return [
-            wrong("servercertificaat", "operator", detail, **_seen(target, openssl=word_of(error.reason))),
+            wrong("servercertificaat", "operator", detail, **seen_of(target, openssl=word_of(error.reason))),
             skipped("clientcertificaat", host=target.host),
         ]
     # In TLS 1.2 the server looks at our certificate after we have accepted its own.
-    server = good("servercertificaat", "Vertrouwd; de server brak de handshake daarna af.", **_seen(target))
+    server = good("servercertificaat", "Vertrouwd; de server brak de handshake daarna af.", **seen_of(target))
     if target.trouble is not None:
         return [server, _trouble_step(target, target.trouble)]
     return [server, _refused_client(target, error)]
@@ -248,7 +169,7 @@ def _refused_in_handshake(target: Target, error: ssl.SSLError) -> list[Step]:
 
 def _refused_client(target: Target, error: ssl.SSLError) -> Step:
     who, detail = _REFUSED_CLIENT[_alert(error) or "BAD_CERTIFICATE"]
-    return wrong("clientcertificaat", who, detail, **_seen(target, openssl=word_of(error.reason)))
+    return wrong("clientcertificaat", who, detail, **seen_of(target, openssl=word_of(error.reason)))
 
 
 def _alert(error: ssl.SSLError) -> str | None:
@@ -261,7 +182,7 @@ def _alert(error: ssl.SSLError) -> str | None:
 
 def _trouble_step(target: Target, trouble: IdentityUnavailable) -> Step:
     who: Who = {"certificaatVerlopen": "leverancier", "certificaatNietActief": "tenant"}.get(trouble.code, "operator")  # type: ignore[assignment]
-    return wrong("clientcertificaat", who, trouble.detail, **_seen(target, code=trouble.code))
+    return wrong("clientcertificaat", who, trouble.detail, **seen_of(target, code=trouble.code))
 
 
 async def _peek(target: Target, addresses: list[ResolveResult]) -> dict[str, Any]:
@@ -271,7 +192,7 @@ async def _peek(target: Target, addresses: list[ResolveResult]) -> dict[str, Any
     context.verify_mode = ssl.CERT_NONE
     made: Streams | None = None
     with contextlib.suppress(OSError, TimeoutError):
-        made, _ = await _connect(target, addresses)
+        made, _ = await connect(target, addresses)
     if made is None:
         return {}
     try:
@@ -317,35 +238,3 @@ def _without_client(anchors_pem: str) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(cadata=anchors_pem)
     return context
-
-
-def _own_place(target: Target) -> tuple[str, int]:
-    """Where the connection itself goes: to the proxy when there is one."""
-    proxy = target.way.proxy
-    return (target.host, target.port) if proxy is None else (proxy.host or "", proxy.port or 80)
-
-
-def _looked_up(target: Target) -> str:
-    return target.host if target.way.proxy is None else f"De proxy {target.way.proxy.host}"
-
-
-def _way(target: Target) -> str:
-    return target.way.words(target.host)
-
-
-def _seen(target: Target, **more: Any) -> dict[str, Any]:
-    return {
-        "host": target.host,
-        "route": _way(target),
-        **{name: value for name, value in more.items() if value is not None},
-    }
-
-
-def _result(host: str, port: int, info: Any) -> ResolveResult:
-    return ResolveResult(hostname=host, host=info[4][0], port=port, family=info[0], proto=0, flags=0)
-
-
-def place_of(url: str) -> tuple[str, int]:
-    """Host and port of a URL."""
-    read = URL(url)
-    return read.host or "", read.port or 443

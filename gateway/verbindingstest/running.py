@@ -11,7 +11,8 @@ from gateway.errors import IdentityUnavailable
 from gateway.mtls import PROBING_STATES, Identities
 from gateway.token_request import Secrets
 from gateway.verbindingstest.asking import Asking, Heard, ask_in_steps
-from gateway.verbindingstest.connecting import Target, connect_in_steps, place_of
+from gateway.verbindingstest.connecting import connect_in_steps
+from gateway.verbindingstest.reaching import Target, place_of
 from gateway.verbindingstest.steps import Step, good, skipped, wrong
 from gateway.wire.pools import Wires
 from gateway.wire.routes import DIRECT, Way
