@@ -1,4 +1,4 @@
-"""The part of an onboarding document that says which afnemers a tenant serves, with their autorisatiebesluiten. Pure."""
+"""The part of an onboarding document that says which afnemers a tenant serves, with their autorisatiebesluiten."""
 
 from typing import Annotated, Literal
 
