@@ -3,14 +3,14 @@
 ALTER TABLE registry.afnemer ADD COLUMN state text NOT NULL DEFAULT 'active' CONSTRAINT afnemer_state CHECK (state IN ('active', 'ended'));
 ALTER TABLE registry.header_profile ADD COLUMN state text NOT NULL DEFAULT 'active' CONSTRAINT header_profile_state CHECK (state IN ('active', 'ended'));
 
--- One who ends and one who begins to use wait for each other: whoever comes second sees what the first did.
+-- One who ends (its row is locked by then) and one who begins to use wait for each other by that row alone: whoever comes second
+-- sees what the first did, and neither waits for a second lock.
 CREATE FUNCTION registry.hold_afnemer_end() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $f$
 BEGIN
   IF OLD.state = 'ended' THEN
     RAISE 'an ended afnemer is not changed' USING ERRCODE = 'check_violation', CONSTRAINT = 'afnemer_is_ended', TABLE = 'afnemer';
   END IF;
   IF NEW.state = 'ended' THEN
-    PERFORM pg_advisory_xact_lock(hashtextextended('koppelpunt afnemer ' || NEW.tenant_id || '/' || NEW.afnemer_id, 0));
     IF EXISTS (SELECT 1 FROM registry.aansluiting a WHERE a.tenant_id = NEW.tenant_id AND a.afnemer_id = NEW.afnemer_id AND a.state <> 'beeindigd') THEN
       RAISE 'an aansluiting uses this afnemer' USING ERRCODE = 'check_violation', CONSTRAINT = 'afnemer_is_used', TABLE = 'afnemer';
     END IF;
@@ -19,8 +19,7 @@ BEGIN
 END $f$;
 CREATE FUNCTION registry.hold_afnemer_use() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $f$
 BEGIN
-  PERFORM pg_advisory_xact_lock(hashtextextended('koppelpunt afnemer ' || NEW.tenant_id || '/' || NEW.afnemer_id, 0));
-  IF EXISTS (SELECT 1 FROM registry.afnemer f WHERE f.tenant_id = NEW.tenant_id AND f.afnemer_id = NEW.afnemer_id AND f.state = 'ended') THEN
+  IF 'ended' = (SELECT f.state FROM registry.afnemer f WHERE f.tenant_id = NEW.tenant_id AND f.afnemer_id = NEW.afnemer_id FOR SHARE) THEN
     RAISE 'this afnemer has ended' USING ERRCODE = 'check_violation', CONSTRAINT = 'aansluiting_afnemer_is_active', TABLE = 'aansluiting';
   END IF;
   RETURN NEW;
@@ -31,7 +30,6 @@ BEGIN
     RAISE 'an ended header profile is not changed' USING ERRCODE = 'check_violation', CONSTRAINT = 'header_profile_is_ended', TABLE = 'header_profile';
   END IF;
   IF NEW.state = 'ended' THEN
-    PERFORM pg_advisory_xact_lock(hashtextextended('koppelpunt header_profile ' || NEW.tenant_id || '/' || NEW.name, 0));
     IF EXISTS (SELECT 1 FROM registry.taaksysteem s WHERE s.tenant_id = NEW.tenant_id AND s.header_profile = NEW.name AND s.state = 'active') THEN
       RAISE 'a taaksysteem uses this header profile' USING ERRCODE = 'check_violation', CONSTRAINT = 'header_profile_is_used', TABLE = 'header_profile';
     END IF;
@@ -40,8 +38,7 @@ BEGIN
 END $f$;
 CREATE FUNCTION registry.hold_header_profile_use() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $f$
 BEGIN
-  PERFORM pg_advisory_xact_lock(hashtextextended('koppelpunt header_profile ' || NEW.tenant_id || '/' || NEW.header_profile, 0));
-  IF EXISTS (SELECT 1 FROM registry.header_profile h WHERE h.tenant_id = NEW.tenant_id AND h.name = NEW.header_profile AND h.state = 'ended') THEN
+  IF 'ended' = (SELECT h.state FROM registry.header_profile h WHERE h.tenant_id = NEW.tenant_id AND h.name = NEW.header_profile FOR SHARE) THEN
     RAISE 'this header profile has ended' USING ERRCODE = 'check_violation', CONSTRAINT = 'taaksysteem_header_profile_is_active', TABLE = 'taaksysteem';
   END IF;
   RETURN NEW;

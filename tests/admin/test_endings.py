@@ -55,7 +55,7 @@ async def test_an_afnemer_is_not_ended_while_aansluitingen_use_it_and_all_of_the
     assert (await end(api, where)).status == 204
 
 
-async def test_an_ended_afnemer_is_still_there_and_nothing_new_names_it(api: Api, world: World):
+async def test_an_ended_afnemer_is_still_there_and_nothing_new_names_it(api: Api, world: World, other: World):
     where = await new_afnemer(api, world)
     assert (await end(api, where)).status == 204
     shown = await api.ask("GET", where, by="auditor")
@@ -66,9 +66,14 @@ async def test_an_ended_afnemer_is_still_there_and_nothing_new_names_it(api: Api
     etag = shown.headers["ETag"]
     changed = await api.ask("PATCH", where, by="beheerder", json=patch, headers={"If-Match": etag})
     assert (changed.status, changed.json["code"]) == (409, "beeindigd")
-    # Its AfnemerID is not given out a second time.
+    # Its AfnemerID is not given out a second time here; another tenant may begin with it, once.
     body = {"afnemerId": "990077", "oin": world.oin, "naam": "Weer", "soort": "gemeente", "gemeentecode": "0077"}
     assert (await api.ask("POST", "/v1/afnemers", by="beheerder", json=body)).status == 409
+    there = body | {"oin": other.oin, "naam": "Elders"}
+    assert [(await api.ask("POST", "/v1/afnemers", by="other-beheerder", json=there)).status for _ in "12"] == [
+        201,
+        409,
+    ]
     history = await api.ask("GET", "/v1/wijzigingen?aantal=100", by="auditor")
     ended = [
         one for one in history.json["wijzigingen"] if one["object"] == "afnemer" and one["na"]["afnemerId"] == "990077"

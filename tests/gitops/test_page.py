@@ -22,6 +22,7 @@ from tests.admin.conftest import config_of, running
 from tests.databases import Database
 from tests.e2e.ledgers import HANNA, PERSONEN
 from tests.world import World, question, world
+from tests.worlds import Keyrings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "onboarding.md").read_text(encoding="utf-8")
 OIN = "00000001002564440000"
@@ -100,7 +101,8 @@ async def test_the_pages_steps_bring_a_gemeente_from_contract_to_its_first_call(
         key = first.stdout.split()[0]
         assert key.startswith("kpa_"), first.output
         assert (await run(diff, here, place)).exit_code == 1
-        async with running(config_of(database, here.ground, place)) as (port, _):  # type: ignore[arg-type] - both keyrings
+        keyrings = Keyrings(here.ground.identity, here.ground.register)
+        async with running(config_of(database, keyrings, place)) as (port, _):
             url = f"http://127.0.0.1:{port}"
             shown = await accept(session, url, key)
             number = await aansluiting_of(session, url, key)

@@ -50,6 +50,7 @@ ALLOWED = {
     ("0036_einden.sql", "CREATE TRIGGER hold_header_profile_end BEFORE UPDATE ON registry.header_profile"): ENDED,
     ("0036_einden.sql", "CREATE TRIGGER hold_header_profile_use BEFORE UPDATE ON registry.taaksysteem"): ENDED,
     ("0036_einden.sql", "CREATE TRIGGER hold_header_profile_use_new BEFORE INSERT ON registry.taaksysteem"): ENDED,
+    ("0040_nummers.sql", "CREATE UNIQUE INDEX afnemer_afnemer_id_key ON registry.afnemer"): "asks less than the constraint that it replaces",
     ("0037_bestemmingen.sql", "CREATE TRIGGER hold_eigen BEFORE INSERT OR UPDATE ON registry.checkpoint_destination"): OF_ITSELF,
     ("0038_contracteinde.sql", "CREATE TRIGGER end_of_contract AFTER INSERT ON register.contracteinde_stap"): NOTES,
 }  # fmt: skip
