@@ -13,7 +13,7 @@ from tenants.api.repeating import KEY_HEADER
 from tenants.api.routing import TENANT_HEADER, Route
 from tenants.api.shapes import Probleem, Soort
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 _REFUSALS = {
     400: "Het verzoek klopt niet.",
     401: "Niet ingelogd.",

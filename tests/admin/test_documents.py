@@ -116,7 +116,7 @@ async def test_every_answer_has_version_and_security_headers(api: Api, method: s
 
     async with api.session.request(method, URL(api.url + path, encoded=True), allow_redirects=False) as reply:
         assert reply.status == status
-        assert reply.headers["API-Version"] == "0.1.0"
+        assert reply.headers["API-Version"] == "0.2.0"
         assert reply.headers["Cache-Control"] == "no-store"
         assert "frame-ancestors 'none'" in reply.headers["Content-Security-Policy"]
         assert reply.headers["X-Content-Type-Options"] == "nosniff"

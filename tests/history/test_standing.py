@@ -48,7 +48,7 @@ async def change(connection: asyncpg.Connection, world: World, step: str, chance
             await connection.execute(
                 "INSERT INTO registry.afnemer (tenant_id, afnemer_id, oin, name, kind) "
                 "SELECT $1, lpad(n::text, 6, '0'), $2, $3, 'overheidsorgaan' FROM unnest($4::integer[]) n "
-                "ON CONFLICT (afnemer_id) DO UPDATE SET name = EXCLUDED.name",
+                "ON CONFLICT (tenant_id, afnemer_id) DO UPDATE SET name = EXCLUDED.name",
                 tenant, world.oin, text, chance.sample(range(100), 3),
             )  # fmt: skip
         case "afnemer changed":
