@@ -41,6 +41,15 @@ async def sign_operator(connection: asyncpg.Connection, signer: Signer) -> bool 
     return True
 
 
+async def is_operator_as_signed(connection: asyncpg.Connection, kept: Checkpoint | None) -> bool:
+    """Whether the history still begins with what the sealer keeps as signed; logged if not. None is a file that is none."""
+    if kept is None:
+        return _refuse("checkpoint_forged")
+    rows = await connection.fetch("SELECT number, hash FROM registry.operator_leaves()")
+    fault = _fault_of(make_tree(((row["number"], row["hash"]) for row in rows), [kept.size]), [kept])
+    return fault is None or _refuse(fault)
+
+
 def _fault_of(tree: Tree, before: list[Checkpoint]) -> str | None:
     if tree.gap is not None:
         return "row_vanished"

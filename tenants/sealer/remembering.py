@@ -17,7 +17,9 @@ import structlog
 
 from tenants.checkpoints import BadNote, Checkpoint, read_note
 from tenants.merkle import Frontier
+from tenants.operator_tree import ORIGIN
 from tenants.sealer.notes import list_kept
+from tenants.sealer.operator_signing import is_operator_as_signed
 from tenants.sealer.trees import is_answered, note_faults
 
 EVERY_SECONDS: Final = 3_600.0
@@ -34,11 +36,17 @@ class Standing:
 
 
 async def compare_memory(connection: asyncpg.Connection, directory: Path) -> int:
-    """Note what contradicts the directory; return of how many tenants. A tenant that PostgreSQL does not know is logged."""
+    """Note what contradicts the directory; return of how many trees.
+
+    A tenant that PostgreSQL does not know, and the operator's own history, have nothing to halt: they are logged.
+    """
     kept = await asyncio.to_thread(lambda: list(_read_kept(directory)))
     standing = await _read_standing(connection)
     contradicted = 0
     for oin, note in kept:
+        if oin == ORIGIN:
+            contradicted += not await is_operator_as_signed(connection, note)
+            continue
         tenant = standing.get(oin)
         if tenant is None:
             contradicted += 1

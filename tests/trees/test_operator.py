@@ -1,6 +1,7 @@
 """What the operator does of its own stands in a history that nobody rewrites, signed like a tenant's."""
 
 import asyncio
+import dataclasses
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tenants.checkpoints import VerifierKey, open_note, origin_of
 from tenants.keyring import public_half
 from tenants.scope import operator_scope, tenant_scope
 from tenants.sealer.operator_signing import sign_operator
+from tenants.sealer.remembering import compare_memory
 from tenants.sealer.signing import Signer
 from tenants.verify.expecting import Trust
 from tenants.verify.operator import OperatorVerdict, verify_operator
@@ -162,3 +164,19 @@ async def test_the_command_line_tells_whether_it_is_whole(
     await admin.execute("UPDATE registry.operator_wijziging SET actor = 'operator/8' WHERE number = 1")
     bad = await asyncio.to_thread(CliRunner().invoke, register, arguments)
     assert (bad.exit_code, "altered_row" in bad.output) == (1, True), bad.output
+
+
+@pytest.mark.parametrize("code", ["altered_row", "cut_tail"])
+async def test_the_sealer_remembers_a_quiet_history_too(
+    registrar, keyrings, sealing, signer, admin, tmp_path, code: str
+):
+    """A history that grows no more is compared with the sealer's own directory, as a tenant's tree is."""
+    await act(registrar, keyrings, 2)
+    assert await sign_operator(sealing, dataclasses.replace(signer, directory=tmp_path)) is True
+    assert await compare_memory(sealing, tmp_path) == 0
+    await act(registrar, keyrings)
+    assert await compare_memory(sealing, tmp_path) == 0
+    await admin.execute(AS_NOBODY_MAY)
+    await admin.execute(ATTACKS[code])
+    await admin.execute("RESET session_replication_role")
+    assert await compare_memory(sealing, tmp_path) == 1
